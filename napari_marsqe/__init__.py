@@ -1,0 +1,1 @@
+"""MarsQE in napari: enhance compressed Martian images and see what was done."""

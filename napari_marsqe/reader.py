@@ -1,0 +1,34 @@
+"""Reader contribution: image files with the facts of their compression."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from napari_marsqe.layers import LayerData, source_layer
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp")
+
+PathLike = str | Sequence[str]
+
+
+def get_reader(path: PathLike) -> Callable[[PathLike], list[LayerData]] | None:
+    """Offer to read ``path`` if its suffix is one of ours; a list of paths if all are."""
+    paths = [path] if isinstance(path, str) else list(path)
+    if paths and all(Path(p).suffix.lower() in SUFFIXES for p in paths):
+        return read_layers
+    return None
+
+
+def read_layers(path: PathLike) -> list[LayerData]:
+    """Read one layer for each file.
+
+    Raises
+    ------
+    ReadError
+        If a file is no image that we can read; the message says what to do.
+    """
+    import marsqe
+
+    paths = [path] if isinstance(path, str) else list(path)
+    return [source_layer(marsqe.open_image(p)) for p in paths]

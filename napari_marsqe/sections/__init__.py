@@ -1,0 +1,1 @@
+"""The five steps of the workbench, one file each."""

@@ -1,0 +1,85 @@
+"""Step 3: the enhancement."""
+
+from __future__ import annotations
+
+import sys
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QCheckBox, QWidget
+
+from marsqe.progress import Steps
+from marsqe.results import Enhancement
+from napari_marsqe import layers as conventions
+from napari_marsqe import work
+from napari_marsqe.jobs import Task
+from napari_marsqe.sections.base import Section
+from napari_marsqe.sections.choices import Choice
+from napari_marsqe.session import Case, Session, enhanced_role
+from napari_marsqe.settings import EngineSettings
+from napari_marsqe.wording import describe_enhancement
+
+KEY = "enhance"
+HINT = "Removes blocks and blur that compression left. Finds the terrain first, if that was not done."
+_GPU = ("Apple GPU", "mps") if sys.platform == "darwin" else ("NVIDIA GPU", "cuda")
+
+
+class EnhanceSection(Section):
+    """Choose a model and a device, and enhance."""
+
+    def __init__(self, settings: EngineSettings, parent: QWidget | None = None) -> None:
+        tooltip = "Enhance the image with the chosen model; the result is a new layer."
+        super().__init__("3  Enhance", "Enhance", tooltip, parent)
+        self.model = Choice(
+            [("Automatic", "auto")], "The network; “Automatic” takes the one that suits this machine best."
+        )
+        self.device = Choice([("Automatic", "auto"), ("Processor", "cpu"), _GPU], "Where the network runs.")
+        self.faithful = QCheckBox("Keep within what the file allows")
+        self.faithful.setChecked(True)
+        self.faithful.setToolTip(
+            "Holds every frequency inside the interval that the JPEG recorded, so that nothing contradicts the file."
+        )
+        self.options.addRow("Model", self.model)
+        self.options.addRow("Device", self.device)
+        self.options.addRow(self.faithful)
+        self._wanted_model = settings.model
+        self.device.set_value(settings.device)
+        self.unfold(False)
+
+    def task(self, session: Session, case: Case) -> Task:
+        """Enhance a case with the settings of this moment and show the result."""
+        model, device, faithful = self.model.value, self.device.value, self.faithful.isChecked()
+
+        def steps() -> Steps[Enhancement]:
+            # Asked for when the task begins: the task before it may have understood the image just now.
+            return work.enhance(case.image, case.understanding, model=model, device=device, faithful=faithful)
+
+        def apply(enhancement: Enhancement) -> None:
+            if not session.knows(case):
+                return
+            case.enhancement, case.judgement, case.exported = enhancement, None, None
+            layer = conventions.enhanced_layer(enhancement, case.stem, case.frame)
+            session.show(case, enhanced_role(enhancement.model), layer).visible = True
+            session.hide(case, conventions.TERRAIN, conventions.REFERENCES)
+            session.changed.emit()
+
+        return Task(KEY, "Enhancing", steps, apply, owner=case)
+
+    def refresh(self, session: Session, busy: bool) -> None:
+        """Offer the models and say what was done."""
+        case = session.case
+        self.action.setEnabled(case is not None and not busy)
+        if case is not None and len(self.model.values) == 1:
+            self._offer_models()
+        if case is not None and case.enhancement is not None:
+            self.say(describe_enhancement(case.enhancement))
+        else:
+            self.say(HINT if case is not None else "Open an image first.", "Hint")
+
+    def _offer_models(self) -> None:
+        import marsqe
+
+        models = [m for m in marsqe.list_models() if m["bundled"]]
+        self.model.set_items([("Automatic", "auto"), *((m["name"], m["name"]) for m in models)])
+        for index, model in enumerate(models, 1):
+            self.model.setItemData(index, model["description"], Qt.ItemDataRole.ToolTipRole)
+        self.model.set_value(self._wanted_model)

@@ -1,0 +1,71 @@
+"""Step 4: how good the result is, or, without a truth, what was changed."""
+
+from __future__ import annotations
+
+from qtpy.QtWidgets import QPushButton, QWidget
+
+from marsqe.image import Pixels
+from marsqe.progress import Steps
+from marsqe.results import Judgement
+from napari_marsqe import layers as conventions
+from napari_marsqe import work
+from napari_marsqe.jobs import Task
+from napari_marsqe.sections.base import Section
+from napari_marsqe.session import Case, Session
+from napari_marsqe.wording import describe_judgement
+
+KEY = "judge"
+WITH_TRUTH = "Measures how much closer to the truth the result is, for the image, each terrain and each tile."
+WITHOUT_TRUTH = "There is no truth, so a gain cannot be measured; shows what was changed instead."
+
+
+class JudgeSection(Section):
+    """Judge the newest enhancement."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        tooltip = "Compare the result with the truth, or with the compressed image where there is no truth."
+        super().__init__("4  Judge", "Judge", tooltip, parent)
+        self.fix()
+        self.compare = QPushButton("Compare side by side")
+        self.compare.setCheckable(True)
+        self.compare.setToolTip(
+            "Show compressed, enhanced, residual and ΔPSNR beside each other with linked views; press again to go back."
+        )
+        layout = self.layout()
+        assert layout is not None
+        layout.addWidget(self.compare)
+
+    def task(self, session: Session, case: Case) -> Task:
+        """Judge a case and show residuals, gains or changes."""
+
+        def steps() -> Steps[Judgement]:
+            assert case.enhancement is not None
+            truth: Pixels | None = None if case.truth is None else conventions.pixels_of(case.truth)
+            return work.judge(case.enhancement, truth)
+
+        def apply(judgement: Judgement) -> None:
+            if not session.knows(case):
+                return
+            case.judgement = judgement
+            shown = conventions.judgement_layers(case.stem, judgement, case.frame)
+            for role, layer in shown.items():
+                session.show(case, role, layer)
+            # What another truth, or none, had shown does not belong to this judgement.
+            roles = {conventions.RESIDUAL, conventions.RESIDUAL_BEFORE, conventions.GAIN, conventions.CHANGE}
+            session.hide(case, *(roles - set(shown)))
+            session.changed.emit()
+
+        return Task(KEY, "Judging", steps, apply, owner=case)
+
+    def refresh(self, session: Session, busy: bool) -> None:
+        """Say how it went."""
+        case = session.case
+        enhanced = case is not None and case.enhancement is not None
+        self.action.setEnabled(enhanced and not busy)
+        self.compare.setEnabled(self.compare.isChecked() or (case is not None and case.enhanced is not None))
+        if case is not None and case.judgement is not None:
+            self.say(describe_judgement(case.judgement))
+        elif case is not None and enhanced:
+            self.say(WITH_TRUTH if case.truth is not None else WITHOUT_TRUTH, "Hint")
+        else:
+            self.say("Enhance an image first.", "Hint")

@@ -1,0 +1,222 @@
+"""What the workbench works on: one case for each image, with its results and the layers that show them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import QObject, Signal
+
+from marsqe.image import MarsImage, Pixels
+from marsqe.results import Enhancement, Judgement
+from napari_marsqe import layers as conventions
+from napari_marsqe.layers import Frame, LayerData
+from napari_marsqe.work import Understanding
+
+
+@dataclass(eq=False)
+class Case:
+    """One image on its way through the steps.
+
+    Attributes
+    ----------
+    image : MarsImage
+    source : napari layer
+        The layer that shows it; when it is removed the case is forgotten.
+    stem : str
+        First part of the names of new layers.
+    truth : napari layer or None
+    understanding, enhancement, judgement, exported
+        Results so far; where the enhancement was saved.
+    layers : dict
+        Layers of the results by role. Layers are known by identity: renaming one changes nothing.
+    put_away : list
+        Layers that were visible when another case took over.
+    """
+
+    image: MarsImage
+    source: Any
+    stem: str
+    truth: Any | None = None
+    understanding: Understanding | None = None
+    enhancement: Enhancement | None = None
+    judgement: Judgement | None = None
+    exported: Path | None = None
+    layers: dict[str, Any] = field(default_factory=dict)
+    put_away: list[Any] = field(default_factory=list)
+
+    @property
+    def frame(self) -> Frame:
+        """Where the image lies in the world."""
+        return Frame.of(self.source)
+
+    @property
+    def enhanced(self) -> Any | None:
+        """The layer of the newest enhancement."""
+        return None if self.enhancement is None else self.layers.get(enhanced_role(self.enhancement.model))
+
+
+def enhanced_role(model: str) -> str:
+    """Key of an enhanced layer among a case's layers: each model has its own, so that they can be compared."""
+    return f"{conventions.ENHANCED} {model}"
+
+
+class Session(QObject):
+    """All cases of a viewer and the one that is shown.
+
+    Follows the viewer's layer list: takes up images that our reader opened, forgets layers that were removed.
+    """
+
+    changed = Signal()
+    """Another case, or another state of the case: the workbench shows itself anew."""
+    layers_changed = Signal()
+    """The layer list changed or a layer was renamed: choices of layers refresh."""
+    forgotten = Signal(object)
+    """A case whose image was removed."""
+
+    def __init__(self, viewer: Any, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.viewer = viewer
+        self.cases: list[Case] = []
+        self.case: Case | None = None
+        viewer.layers.events.inserted.connect(self._on_inserted)
+        viewer.layers.events.removed.connect(self._on_removed)
+        viewer.layers.events.reordered.connect(self._on_layers)
+        for layer in list(viewer.layers):
+            layer.events.name.connect(self._on_layers)
+            self._take_up(layer)
+
+    def disconnect_viewer(self) -> None:
+        """Let go of the viewer."""
+        events = self.viewer.layers.events
+        for event, slot in (
+            (events.inserted, self._on_inserted),
+            (events.removed, self._on_removed),
+            (events.reordered, self._on_layers),
+        ):
+            event.disconnect(slot)
+        for layer in self.viewer.layers:
+            layer.events.name.disconnect(self._on_layers)
+
+    def open(self, image: MarsImage, truth: MarsImage | None = None) -> Case:
+        """Show an image that was read, its truth beneath it, and make it the current case."""
+        if truth is not None:
+            conventions.put(self.viewer, None, conventions.truth_layer(truth, image))
+        role = conventions.COMPRESSED if truth is not None else None
+        source = conventions.put(self.viewer, None, conventions.source_layer(image, role))
+        return self.choose(source)
+
+    def add_simulated(self, image: MarsImage, truth: Pixels, original: Any) -> Case:
+        """Show an image that was compressed from the layer ``original``, which is its truth.
+
+        ``truth`` holds the original's pixels in the depth of the compressed image. Where that is another depth, they
+        become a layer of their own: images of two depths cannot be compared.
+        """
+        place = Frame.of(original).pixels()
+        if original in self.viewer.layers and original.data.dtype == truth.dtype:
+            kept = original
+        else:
+            name = {"name": image.name}
+            data, arguments, kind = conventions.truth_layer(MarsImage.from_array(truth, metadata=name), image)
+            kept = conventions.put(self.viewer, None, (data, arguments | place, kind))
+        data, arguments, kind = conventions.source_layer(image, conventions.COMPRESSED)
+        case = self.choose(conventions.put(self.viewer, None, (data, arguments | place, kind)))
+        self.set_truth(case, kept)
+        return case
+
+    def choose(self, layer: Any) -> Case:
+        """Make the case of a layer the current one; a layer that has none becomes one.
+
+        Raises
+        ------
+        SettingError
+            If the layer is no image that the engine takes.
+        """
+        case = next((c for c in self.cases if c.source is layer), None)
+        if case is None:
+            image = conventions.image_of(layer)
+            case = Case(image, layer, image.name, self._find_truth(image))
+            self.cases.append(case)
+        if case is not self.case:
+            self._put_away(self.case)
+            self._bring_back(case)
+            self.case = case
+        self.changed.emit()
+        return case
+
+    def set_truth(self, case: Case, layer: Any | None) -> None:
+        """Choose the truth of a case; what was judged against another one no longer counts."""
+        if layer is not case.truth:
+            case.truth = layer
+            case.judgement = None
+            self.changed.emit()
+
+    def show(self, case: Case, role: str, data: LayerData) -> Any:
+        """Show a result in its layer: the one that shows it already, or a new one."""
+        layer = conventions.put(self.viewer, case.layers.get(role), data)
+        case.layers[role] = layer
+        return layer
+
+    def hide(self, case: Case, *roles: str) -> None:
+        """Hide layers of a case, where they exist."""
+        for role in roles:
+            if role in case.layers:
+                case.layers[role].visible = False
+
+    def knows(self, case: Case) -> bool:
+        """Whether the case's image is still in the viewer."""
+        return case in self.cases
+
+    def _put_away(self, case: Case | None) -> None:
+        if case is not None:
+            shown = [layer for layer in (case.source, *case.layers.values()) if layer.visible]
+            case.put_away = [layer for layer in shown if layer in self.viewer.layers]
+            for layer in case.put_away:
+                layer.visible = False
+
+    @staticmethod
+    def _bring_back(case: Case) -> None:
+        for layer in case.put_away:
+            layer.visible = True
+        case.put_away = []
+
+    def _find_truth(self, image: MarsImage) -> Any | None:
+        for layer in self.viewer.layers:
+            facts = conventions.facts(layer)
+            if facts.get("role") == conventions.TRUTH and facts.get("of") == image.sha256:
+                return layer
+        return None
+
+    def _take_up(self, layer: Any) -> None:
+        facts = conventions.facts(layer)
+        role, image = facts.get("role"), facts.get("image")
+        if role in (conventions.COMPRESSED, conventions.IMAGE) and isinstance(image, MarsImage):
+            self.choose(layer)
+        elif role == conventions.TRUTH:
+            for case in self.cases:
+                if case.image.sha256 == facts.get("of") and case.truth is None:
+                    self.set_truth(case, layer)
+
+    def _on_inserted(self, event: Any) -> None:
+        event.value.events.name.connect(self._on_layers)
+        self._take_up(event.value)
+        self.layers_changed.emit()
+
+    def _on_removed(self, event: Any) -> None:
+        layer = event.value
+        layer.events.name.disconnect(self._on_layers)
+        for case in list(self.cases):
+            case.layers = {role: shown for role, shown in case.layers.items() if shown is not layer}
+            if case.truth is layer:
+                self.set_truth(case, None)
+            if case.source is layer:
+                self.cases.remove(case)
+                if self.case is case:
+                    self.case = self.cases[-1] if self.cases else None
+                self.forgotten.emit(case)
+        self.layers_changed.emit()
+        self.changed.emit()
+
+    def _on_layers(self, event: Any = None) -> None:
+        self.layers_changed.emit()

@@ -1,0 +1,38 @@
+"""The workbench's few style rules, in the colours of napari's theme."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_RULES = """
+QFrame#marsqeSection {{ border: none; border-bottom: 1px solid {primary}; border-radius: 0; }}
+QToolButton#marsqeHeader {{ border: none; background: transparent; font-weight: bold; text-align: left; padding: 2px; }}
+QToolButton#marsqeHeader:hover {{ background: {primary}; border-radius: 3px; }}
+QLabel#marsqeHint {{ color: {faint}; }}
+QLabel#marsqeError {{ color: {text}; background: {error}; border-radius: 3px; padding: 4px; }}
+QPushButton#marsqeNext {{ background: {current}; color: white; font-weight: bold; }}
+QPushButton#marsqeNext:hover {{ background: {current_hover}; }}
+QPushButton#marsqeNext:disabled {{ background: {primary}; color: {faint}; font-weight: normal; }}
+QFrame#marsqeProgress {{ background: {foreground}; border-radius: 3px; }}
+QLabel#marsqeTitle {{ font-size: 13pt; font-weight: bold; }}
+"""
+
+
+def style_sheet(theme_id: str) -> str:
+    """Style rules for a theme of napari's."""
+    from napari.utils.theme import get_theme
+
+    theme = get_theme(theme_id)
+    colours = {name: _hex(getattr(theme, name)) for name in ("foreground", "primary", "error", "current", "text")}
+    faint = _mix(colours["text"], _hex(theme.background), 0.35)
+    return _RULES.format(**colours, faint=faint, current_hover=_mix(colours["current"], "#ffffff", 0.15))
+
+
+def _hex(colour: Any) -> str:
+    red, green, blue = colour.as_rgb_tuple()[:3]
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def _mix(one: str, other: str, share: float) -> str:
+    pairs = [(int(one[i : i + 2], 16), int(other[i : i + 2], 16)) for i in (1, 3, 5)]
+    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pairs)

@@ -1,0 +1,1 @@
+"""What the workbench shows: inspector, comparison, charts."""

@@ -1,0 +1,1 @@
+"""Data of the package: weights, reference dictionary, sample images."""

@@ -1,0 +1,209 @@
+"""One function for each command; each takes the parsed arguments and returns the exit code."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import marsqe
+from marsqe.cli.output import Outcome, emit, follow, for_each
+from marsqe.cli.paths import output_for
+from marsqe.errors import SettingError
+from marsqe.image import MarsImage
+from marsqe.results import Region
+from marsqe.terrain import CLASSES
+
+
+def info(arguments: Namespace) -> int:
+    """What each file says of itself."""
+
+    def work(path: Path) -> dict[str, Any]:
+        return describe(marsqe.open_image(path))
+
+    def line(r: dict[str, Any]) -> str:
+        kind = "colour" if r["channels"] == 3 else "gray"
+        size = f"{r['width']} x {r['height']}, {kind}, {r['bits']}-bit"
+        return f"{r['input']}: {size}; {r['compression']['summary']}; SHA-256 {r['sha256'][:12]}"
+
+    return emit(for_each(arguments.inputs, work), arguments.json, line)
+
+
+def describe(image: MarsImage) -> dict[str, Any]:
+    """Facts of an image, JSON-ready."""
+    c = image.compression
+    return {
+        "width": image.shape[1],
+        "height": image.shape[0],
+        "channels": 3 if image.is_colour else 1,
+        "bits": image.pixels.dtype.itemsize * 8,
+        "sha256": image.sha256,
+        "orientation": image.orientation,
+        "compression": {
+            "codec": c.codec,
+            "lossy": c.lossy,
+            "quality": c.quality,
+            "quality_exact": c.quality_exact,
+            "subsampling": c.subsampling_name,
+            "bits_per_pixel": c.bits_per_pixel,
+            "tables": None if c.tables is None else [t.tolist() for t in c.tables],
+            "summary": c.summary(),
+        },
+        "product": {key: value for key, value in asdict(image.product).items() if value is not None},
+    }
+
+
+def models(arguments: Namespace) -> int:
+    """The presets, their costs and the gains of their weights."""
+    outcome = Outcome([dict(row) for row in marsqe.list_models()])
+
+    def line(r: dict[str, Any]) -> str:
+        weights = r["weights_sha256"][:12] if r["bundled"] else "no weights bundled"
+        cost = f"{r['parameters'] / 1e6:.2f} M parameters, {r['macs_1152x1600'] / 1e12:.3f} TMAC"
+        return f"{r['name']}: {cost} ({r['macs_cached'] / 1e12:.3f} cached), {weights}{_gains(r['validation'])}"
+
+    return emit(outcome, arguments.json, line)
+
+
+def _gains(validation: dict[str, dict[str, dict[str, float]]] | None) -> str:
+    rows = []
+    for split, qualities in (validation or {}).items():
+        values = ", ".join(f"QF {q} {gain['mean']:+.2f} dB" for q, gain in qualities.items())
+        rows.append(f"\n    {split}: {values}")
+    return "".join(rows)
+
+
+def enhance(arguments: Namespace) -> int:
+    """Enhance each input and write it with its provenance."""
+    target = output_for(arguments.inputs, arguments.output, ".tif")
+    region = Region(*arguments.region) if arguments.region else None
+
+    def work(path: Path) -> dict[str, Any]:
+        image = marsqe.open_image(path)
+        steps = marsqe.enhance_steps(
+            image, arguments.model, arguments.device, region, faithful=not arguments.no_faithful
+        )
+        result = follow(steps, path.name)
+        written = result.save(target(path))
+        return {
+            "output": str(written),
+            "model": result.model,
+            "device": result.device,
+            "seconds": round(result.seconds, 3),
+            "faithful": result.provenance["settings"]["faithful"],
+            "terrain": result.terrain.shares(),
+        }
+
+    def line(r: dict[str, Any]) -> str:
+        return f"{r['input']} -> {r['output']} ({r['model']} on {r['device']}, {r['seconds']:.1f} s)"
+
+    return emit(for_each(arguments.inputs, work), arguments.json, line)
+
+
+def segment(arguments: Namespace) -> int:
+    """Write the terrain classes of each input as an 8-bit PNG."""
+    from marsqe.export import save_terrain
+
+    target = output_for(arguments.inputs, arguments.output, ".png")
+
+    def work(path: Path) -> dict[str, Any]:
+        image = marsqe.open_image(path)
+        terrain = follow(marsqe.segment_steps(image, arguments.device), path.name)
+        return {"output": str(save_terrain(terrain, target(path))), "shares": terrain.shares()}
+
+    def line(r: dict[str, Any]) -> str:
+        return f"{r['input']} -> {r['output']} ({shares_in_words(r['shares'])})"
+
+    return emit(for_each(arguments.inputs, work), arguments.json, line)
+
+
+def shares_in_words(shares: dict[str, float]) -> str:
+    """For example "62 % rock, 38 % soil", the largest first."""
+    present = sorted(((share, name) for name, share in shares.items() if share > 0), reverse=True)
+    return ", ".join(f"{100 * share:.0f} % {name}" for share, name in present) or "nothing labelled"
+
+
+def match(arguments: Namespace) -> int:
+    """The reference of every tile."""
+
+    def work(path: Path) -> dict[str, Any]:
+        image = marsqe.open_image(path)
+        terrain = follow(marsqe.segment_steps(image, arguments.device), path.name)
+        found = follow(marsqe.match_steps(image, terrain), path.name)
+        rows, columns = found.shape
+        tiles = [
+            {
+                "row": row,
+                "column": column,
+                "class": CLASSES[found.classes[row, column] - 1],
+                "reference": int(found.references[row, column]),
+                "divergence": float(found.divergences[row, column]),
+                "similarity": float(found.similarity[row, column]),
+            }
+            for row in range(rows)
+            for column in range(columns)
+        ]
+        return {"rows": rows, "columns": columns, "tiles": tiles}
+
+    def line(r: dict[str, Any]) -> str:
+        head = f"{r['input']}: row column class reference divergence"
+        tiles = (f"{t['row']} {t['column']} {t['class']} {t['reference']} {t['divergence']:.4f}" for t in r["tiles"])
+        return "\n".join([head, *tiles])
+
+    return emit(for_each(arguments.inputs, work), arguments.json, line)
+
+
+def compress(arguments: Namespace) -> int:
+    """Compress each input to JPEG at one quality factor."""
+    from marsqe.codecs.jpeg import encode_jpeg
+    from marsqe.colour import as_8bit
+    from marsqe.export.atomic import atomic
+
+    target = output_for(arguments.inputs, arguments.output, ".jpg", allowed=(".jpg", ".jpeg"))
+
+    def work(path: Path) -> dict[str, Any]:
+        image = marsqe.open_image(path)
+        data = encode_jpeg(as_8bit(image.pixels), quality=arguments.qf, subsampling=arguments.subsampling)
+        output = target(path)
+        with atomic(output) as part:
+            part.write_bytes(data)
+        height, width = image.shape
+        return {"output": str(output), "bytes": len(data), "bits_per_pixel": 8 * len(data) / (height * width)}
+
+    def line(r: dict[str, Any]) -> str:
+        return f"{r['input']} -> {r['output']} ({r['bits_per_pixel']:.2f} bits per pixel)"
+
+    return emit(for_each(arguments.inputs, work), arguments.json, line)
+
+
+def judge(arguments: Namespace) -> int:
+    """Compare an enhanced image with its truth and, where given, with the compressed one."""
+
+    def work(path: Path) -> dict[str, Any]:
+        from marsqe.judgement import psnr, ssim
+
+        enhanced, truth = marsqe.open_image(path), marsqe.open_image(arguments.truth)
+        if arguments.compressed is None:
+            same = enhanced.pixels.shape == truth.pixels.shape and enhanced.pixels.dtype == truth.pixels.dtype
+            if not same:
+                raise SettingError("the truth has another size, depth or number of channels; give the matching one")
+            pixels = enhanced.pixels, truth.pixels
+            return {"metrics": {"psnr_enhanced": psnr(*pixels), "ssim_enhanced": ssim(*pixels)}}
+        compressed = marsqe.open_image(arguments.compressed)
+        terrain = follow(marsqe.segment_steps(compressed, "auto"), path.name)
+        found = marsqe.judge(enhanced.pixels, truth.pixels, compressed=compressed.pixels, terrain=terrain)
+        return {"metrics": found.metrics, "delta_psnr_per_class": found.per_class}
+
+    def line(r: dict[str, Any]) -> str:
+        values = r["metrics"] | {f"delta_psnr {name}": gain for name, gain in r.get("delta_psnr_per_class", {}).items()}
+        return "\n".join([r["input"], *(f"    {name}: {value:.4f}" for name, value in values.items())])
+
+    return emit(for_each([arguments.enhanced], work), arguments.json, line)
+
+
+def demo(arguments: Namespace) -> int:
+    """The main job on a bundled sample: enhanced TIFF and report, then napari if asked."""
+    from marsqe.cli.demo import run_demo
+
+    return run_demo(arguments)

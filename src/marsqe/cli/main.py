@@ -1,0 +1,92 @@
+"""Arguments of the command ``marsqe``. Exit codes: 0 all done, 1 some inputs failed, 2 wrong usage."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import marsqe
+from marsqe.cli import commands
+from marsqe.cli.output import say
+from marsqe.codecs.jpeg import SUBSAMPLINGS
+from marsqe.errors import MarsqeError
+
+_DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = argparse.ArgumentParser("marsqe", description="Enhance compressed Martian images, and show the evidence.")
+    top.add_argument("--version", action="version", version=f"marsqe {marsqe.__version__}")
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--json", action="store_true", help="print one JSON document on standard output")
+    device = argparse.ArgumentParser(add_help=False)
+    device.add_argument("--device", choices=_DEVICES, default="auto", help="where the networks run (default: auto)")
+    many = argparse.ArgumentParser(add_help=False)
+    many.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="image files")
+    out = argparse.ArgumentParser(add_help=False)
+    out.add_argument("-o", "--output", required=True, type=Path, metavar="OUT", help="a file, or a folder for several")
+    commands_of = top.add_subparsers(required=True, metavar="COMMAND")
+
+    p = commands_of.add_parser("info", parents=[many, shared], help="what each file says of its compression and origin")
+    p.set_defaults(run=commands.info)
+
+    p = commands_of.add_parser("models", parents=[shared], help="the models, their cost and their measured gains")
+    p.set_defaults(run=commands.models)
+
+    p = commands_of.add_parser("enhance", parents=[many, out, device, shared], help="enhance images to TIFF or PNG")
+    p.add_argument("--model", default="auto", metavar="NAME", help="a model of `marsqe models` (default: auto)")
+    p.add_argument("--region", nargs=4, type=int, metavar=("X", "Y", "W", "H"), help="enhance only this rectangle")
+    p.add_argument("--no-faithful", action="store_true", help="let coefficients leave their quantization cells")
+    p.set_defaults(run=commands.enhance)
+
+    p = commands_of.add_parser("segment", parents=[many, out, device, shared], help="terrain classes as 8-bit PNG")
+    p.set_defaults(run=commands.segment)
+
+    p = commands_of.add_parser("match", parents=[many, device, shared], help="the reference matched to every tile")
+    p.set_defaults(run=commands.match)
+
+    p = commands_of.add_parser("compress", parents=[many, out, shared], help="compress images to JPEG")
+    p.add_argument("--qf", type=_quality, required=True, metavar="N", help="quality factor, 1-100")
+    p.add_argument("--subsampling", choices=SUBSAMPLINGS, default="4:2:0", help="of chroma (default: 4:2:0)")
+    p.set_defaults(run=commands.compress)
+
+    p = commands_of.add_parser("judge", parents=[shared], help="compare an enhanced image with its truth")
+    p.add_argument("enhanced", type=Path, metavar="ENHANCED")
+    p.add_argument("--truth", required=True, type=Path, metavar="RAW")
+    p.add_argument("--compressed", type=Path, metavar="JPEG", help="the compressed image, for gains")
+    p.set_defaults(run=commands.judge)
+
+    p = commands_of.add_parser("demo", parents=[device, shared], help="the main job on a bundled sample, with a report")
+    p.add_argument("--sample", metavar="NAME", help="which sample (default: the first)")
+    p.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="where to write (default: out)")
+    p.add_argument("--open", action="store_true", help="then open it all in napari")
+    p.set_defaults(run=commands.demo)
+    return top
+
+
+def _quality(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= 100:
+        raise argparse.ArgumentTypeError("the quality factor must lie in 1-100")
+    return value
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    parsed = parser().parse_args(arguments)
+    try:
+        return int(parsed.run(parsed))
+    except MarsqeError as error:
+        say(f"marsqe: {error}")
+        return 1
+    except KeyboardInterrupt:
+        say("marsqe: stopped")
+        return 130
+    except BrokenPipeError:
+        # The reader of standard output has gone (for example `head`): nothing more to say to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1

@@ -1,0 +1,84 @@
+"""What the command line says: results on standard output, progress and failures on standard error."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from marsqe.errors import MarsqeError
+from marsqe.progress import Steps
+
+T = TypeVar("T")
+
+
+@dataclass
+class Outcome:
+    """What a command leaves: one result for each input that went well, one failure for each that did not."""
+
+    results: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[dict[str, str]] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        """0 all done, 1 some inputs failed."""
+        return 1 if self.failures else 0
+
+
+def for_each(inputs: Iterable[Path], work: Callable[[Path], dict[str, Any]]) -> Outcome:
+    """Do the work for each input; one that fails is named and does not stop the others."""
+    outcome = Outcome()
+    for path in inputs:
+        try:
+            outcome.results.append({"input": str(path), **work(path)})
+        except MarsqeError as error:
+            outcome.failures.append({"input": str(path), "error": str(error)})
+            say(f"marsqe: {path}: {error}")
+    return outcome
+
+
+def say(text: str) -> None:
+    """One line on standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def follow(steps: Steps[T], name: str) -> T:
+    """Drive long work to its end, with a line of progress where a person is watching."""
+    watching = sys.stderr.isatty()
+    started = time.monotonic()
+    while True:
+        try:
+            now = next(steps)
+        except StopIteration as stop:
+            if watching:
+                print(f"\r\033[K{name}: {time.monotonic() - started:.1f} s", file=sys.stderr, flush=True)
+            return stop.value  # type: ignore[no-any-return]
+        if watching:
+            print(f"\r\033[K{name}: {now.step} {now.done}/{now.total}", end="", file=sys.stderr, flush=True)
+
+
+def emit(outcome: Outcome, as_json: bool, line: Callable[[dict[str, Any]], str]) -> int:
+    """Print the outcome, as one JSON document or a line for each result, and return the exit code."""
+    if as_json:
+        document = {"results": outcome.results, "errors": outcome.failures}
+        print(json.dumps(_finite(document), indent=1, ensure_ascii=False))
+    else:
+        for result in outcome.results:
+            print(line(result))
+    return outcome.exit_code
+
+
+def _finite(value: Any) -> Any:
+    """JSON knows neither NaN nor infinity: null and a string stand for them."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value

@@ -1,0 +1,1 @@
+"""Codecs: compression as the paper does it, and the facts that a compressed file carries."""

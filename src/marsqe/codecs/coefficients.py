@@ -1,0 +1,79 @@
+"""The quantized DCT coefficients of a JPEG file, as they are stored, without decoding."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marsqe.codecs.jpeg import Table
+from marsqe.errors import ReadError
+
+
+@dataclass(frozen=True)
+class Coefficients:
+    """Coefficients of a JPEG in the frame that the file stores (no EXIF orientation applied).
+
+    Attributes
+    ----------
+    components : tuple of ndarray of int16, each (rows, columns, 8, 8)
+        Per component (Y, or Y, Cb, Cr) the quantized coefficients of every 8x8 block, vertical frequency before
+        horizontal. Chroma has fewer blocks where it is subsampled; the last blocks reach over the image's edge.
+    tables : tuple of (8, 8) ndarray of int64
+        Quantization steps of each component.
+    """
+
+    components: tuple[NDArray[np.int16], ...]
+    tables: tuple[Table, ...]
+
+
+def read_coefficients(path: str | Path) -> Coefficients:
+    """Read the quantized coefficients of a gray or three-component JPEG file.
+
+    Raises
+    ------
+    ReadError
+        If the file cannot be opened as an image, or is not a JPEG.
+    """
+    from marsqe.read import source
+
+    file = Path(path)
+    try:
+        data, kind = source.load(file)
+        if kind != "JPEG":
+            raise ReadError(f"it is a {kind} file, which has no JPEG coefficients; give a JPEG")
+        return coefficients_from_bytes(data)
+    except ReadError as problem:
+        raise ReadError(f"cannot open {file}: {problem}") from problem.__cause__
+
+
+def coefficients_from_bytes(data: bytes) -> Coefficients:
+    """Read the coefficients of JPEG bytes that were decoded before; see :func:`read_coefficients`.
+
+    Raises
+    ------
+    ReadError
+        If the bytes are no whole JPEG.
+    """
+    from marsqe.read.jpeg import read_jpeg
+
+    # jpeglib accepts a truncated file in silence, so Pillow decodes first and judges.
+    tables = read_jpeg(data).compression.tables
+    assert tables is not None
+    return Coefficients(_components(data, len(tables)), tables)
+
+
+def _components(data: bytes, count: int) -> tuple[NDArray[np.int16], ...]:
+    import jpeglib
+
+    # jpeglib takes paths only and hands them to C; a copy of the bytes that were judged, under a plain name, is safe
+    # from both foreign letters and a file that changes meanwhile.
+    with tempfile.TemporaryDirectory(prefix="marsqe-") as folder:
+        copy = Path(folder) / "image.jpg"
+        copy.write_bytes(data)
+        stored = jpeglib.read_dct(str(copy))
+        parts = (stored.Y,) if count == 1 else (stored.Y, stored.Cb, stored.Cr)
+        return tuple(np.array(part, dtype=np.int16) for part in parts)

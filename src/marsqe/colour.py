@@ -1,0 +1,30 @@
+"""Colour conversions that several steps share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+LUMA_WEIGHTS = np.array([0.299, 0.587, 0.114])
+"""ITU-R BT.601 weights of JPEG's luma."""
+
+
+def luma(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Luma of (H, W) or (H, W, 3) pixels, rounded, in their own integer dtype; gray pixels as they are."""
+    if pixels.ndim == 2:
+        return pixels
+    return np.rint(pixels.astype(np.float32) @ LUMA_WEIGHTS.astype(np.float32)).astype(pixels.dtype)
+
+
+def as_rgb(pixels: NDArray[Any]) -> NDArray[Any]:
+    """(H, W, 3) view or copy of gray or RGB pixels."""
+    return np.repeat(pixels[:, :, None], 3, axis=2) if pixels.ndim == 2 else pixels
+
+
+def as_8bit(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    """8-bit version of 8-bit or 16-bit pixels (65535 becomes 255)."""
+    if pixels.dtype == np.uint8:
+        return pixels
+    return np.rint(pixels.astype(np.float32) / 257).astype(np.uint8)

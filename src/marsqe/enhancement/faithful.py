@@ -1,0 +1,121 @@
+"""Faithful mode: keep the enhanced image among those that the received JPEG allows.
+
+Every coefficient that the file holds says: the true value lay within half a quantization step of this. The
+projection moves each DCT coefficient of the enhanced image to the nearest value inside a cell around the received
+one. With a cell narrower than half a step it also guards against harm: a network cannot leave what was measured.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.fft import dctn, idctn
+
+from marsqe.codecs.coefficients import Coefficients, coefficients_from_bytes
+from marsqe.image import MarsImage
+
+CELL: Final = 0.5
+"""Half-width of the cell in quantization steps."""
+
+# JFIF: RGB to YCbCr, and back.
+_FORWARD: Final = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
+_BACKWARD: Final = np.linalg.inv(_FORWARD)
+
+
+def coefficients_of(image: MarsImage) -> Coefficients | None:
+    """The coefficients of the JPEG that an image came from.
+
+    None where it came from none, where its components are not luma and chroma, or where the file has changed or gone
+    since it was opened.
+    """
+    if image.compression.codec != "JPEG" or image.metadata.get("colour_transform") == "RGB":
+        return None
+    data = image.metadata.get("encoded")
+    if data is None and image.path is not None and image.path.is_file():
+        data = image.path.read_bytes()
+    if data is None or hashlib.sha256(data).hexdigest() != image.sha256:
+        return None
+    return coefficients_from_bytes(data)
+
+
+def project_plane(
+    plane: NDArray[np.float64], received: NDArray[np.int16], table: NDArray[np.integer[Any]], cell: float = CELL
+) -> NDArray[np.float64]:
+    """Project one component onto its quantization cells.
+
+    Parameters
+    ----------
+    plane : ndarray of float64, shape (h, w)
+        Samples centred on zero (128 subtracted).
+    received : ndarray of int16, shape (rows, columns, 8, 8)
+        Quantized coefficients of the file, covering at least the plane.
+    table : ndarray of int, shape (8, 8)
+        Quantization steps.
+    cell : float
+        Half-width of the cell in steps, 0-0.5.
+
+    Returns
+    -------
+    ndarray of float64, shape (h, w)
+    """
+    rows, columns = -(-plane.shape[0] // 8), -(-plane.shape[1] // 8)
+    received = received[:rows, :columns]
+    padded = np.pad(plane, ((0, rows * 8 - plane.shape[0]), (0, columns * 8 - plane.shape[1])), mode="edge")
+    blocks = padded.reshape(rows, 8, columns, 8).swapaxes(1, 2)
+    steps = dctn(blocks, axes=(2, 3), norm="ortho") / table - received
+    clamped = np.clip(steps, -cell, cell)
+    back = idctn((clamped + received) * table, axes=(2, 3), norm="ortho")
+    projected: NDArray[np.float64] = back.swapaxes(1, 2).reshape(rows * 8, columns * 8)
+    return projected[: plane.shape[0], : plane.shape[1]]
+
+
+def project(
+    pixels: NDArray[np.floating[Any]],
+    coefficients: Coefficients,
+    subsampling: tuple[int, int] = (1, 1),
+    cell: float = CELL,
+) -> NDArray[np.float64]:
+    """Project enhanced pixels onto the images that a JPEG file allows.
+
+    Chroma is compared at the file's own resolution; only the correction is brought back, so that detail which the
+    network restored above that resolution survives.
+
+    Parameters
+    ----------
+    pixels : ndarray of float, shape (H, W) or (H, W, 3)
+        Enhanced pixels in DN, 0-255, in the stored frame of the file.
+    coefficients : Coefficients
+        What the file holds.
+    subsampling : (int, int)
+        Horizontal and vertical chroma subsampling of the file.
+    cell : float
+        Half-width of the cell in quantization steps.
+
+    Returns
+    -------
+    ndarray of float64, same shape
+        Not clipped to 0-255.
+    """
+    if pixels.ndim == 2:
+        return project_plane(pixels - 128.0, coefficients.components[0], coefficients.tables[0], cell) + 128.0
+    ycc = pixels.astype(np.float64) @ _FORWARD.T
+    ycc[..., 0] = project_plane(ycc[..., 0] - 128.0, coefficients.components[0], coefficients.tables[0], cell) + 128.0
+    horizontal, vertical = subsampling
+    for channel in (1, 2):
+        low = _box_mean(ycc[..., channel], horizontal, vertical)
+        moved = project_plane(low, coefficients.components[channel], coefficients.tables[channel], cell) - low
+        correction = moved.repeat(vertical, axis=0).repeat(horizontal, axis=1)
+        ycc[..., channel] += correction[: ycc.shape[0], : ycc.shape[1]]
+    result: NDArray[np.float64] = ycc @ _BACKWARD.T
+    return result
+
+
+def _box_mean(plane: NDArray[np.float64], horizontal: int, vertical: int) -> NDArray[np.float64]:
+    height, width = plane.shape
+    padded = np.pad(plane, ((0, -height % vertical), (0, -width % horizontal)), mode="edge")
+    blocks = padded.reshape(padded.shape[0] // vertical, vertical, padded.shape[1] // horizontal, horizontal)
+    mean: NDArray[np.float64] = blocks.mean(axis=(1, 3))
+    return mean

@@ -1,0 +1,217 @@
+"""What a user calls: understand what is missing, run a network, keep the result faithful, record how it was made."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import marsqe
+from marsqe.colour import as_rgb
+from marsqe.enhancement.devices import half_precision, resolve_device
+from marsqe.enhancement.faithful import CELL, coefficients_of, project
+from marsqe.enhancement.networks import Job, loaded, run_tiles, run_windows, with_retry
+from marsqe.errors import SettingError
+from marsqe.image import MarsImage, Pixels, to_stored, to_upright
+from marsqe.matching import load_dictionary, match_steps, twin_compression
+from marsqe.networks.conditioning import condition_vector
+from marsqe.networks.registry import Preset, choose
+from marsqe.progress import Progress, Steps, run
+from marsqe.results import Enhancement, Matches, Region
+from marsqe.segment import segment_steps
+from marsqe.terrain import Terrain
+
+if TYPE_CHECKING:
+    import torch
+
+
+def enhance_steps(
+    image: MarsImage,
+    model: str = "auto",
+    device: str = "auto",
+    region: Region | None = None,
+    *,
+    terrain: Terrain | None = None,
+    matches: Matches | None = None,
+    faithful: bool = True,
+    batch: int = 8,
+) -> Steps[Enhancement]:
+    """Enhance with progress; see :func:`enhance`. Leaving the generator cancels at the next tile."""
+    region = _checked(region, image.shape)
+    place = resolve_device(device)
+    preset = choose(model, place.type)
+    if terrain is None:
+        terrain = yield from segment_steps(image, device)
+    dictionary = load_dictionary()
+    if matches is None:
+        matches = yield from match_steps(image, terrain, dictionary)
+    yield Progress(f"Loading {preset.name}", 0, 1)
+    network = loaded(preset.name, place.type)
+    started = time.perf_counter()
+    stored = to_stored(image.pixels, image.orientation)
+    scaled = as_rgb(stored).astype(np.float32) / image.data_range
+    compression = image.compression
+    condition = condition_vector(_known_tables(image), compression.subsampling or (1, 1), colour=image.is_colour)
+    stored_region = _stored_region(region, image)
+    tiles = (yield from _stored_match_steps(image, terrain, matches)) if preset.uses_references else matches
+
+    def attempt(size: int) -> Steps[NDArray[np.float32]]:
+        job = Job(scaled, condition, stored_region, place, size)
+        if not preset.uses_references:
+            return run_windows(network, job)
+        labels = to_stored(terrain.labels, image.orientation) if preset.uses_labels else None
+        twins = twin_compression(image, dictionary)
+        return run_tiles(network, job, tiles, dictionary, twins, labels, colour=image.is_colour)
+
+    result = yield from with_retry(attempt, batch)
+    yield Progress("Finishing", 0, 1)
+    pixels, projected = _finish(result, image, faithful)
+    if region is not None:
+        pixels = _inside(region, pixels, image.pixels)
+    seconds = time.perf_counter() - started
+    provenance = _provenance(
+        image, terrain, preset, place, region, projected=projected, dictionary=dictionary.sha256
+    )
+    yield Progress("Finishing", 1, 1)
+    return Enhancement(pixels, image, terrain, matches, preset.name, place.type, seconds, region, provenance)
+
+
+def enhance(
+    image: MarsImage,
+    model: str = "auto",
+    device: str = "auto",
+    region: Region | None = None,
+    *,
+    terrain: Terrain | None = None,
+    matches: Matches | None = None,
+    faithful: bool = True,
+    batch: int = 8,
+) -> Enhancement:
+    """Enhance a compressed image.
+
+    Parameters
+    ----------
+    image : MarsImage
+        8-bit or 16-bit, gray or RGB. Pixels are scaled by the full range of their dtype, 255 or 65535.
+    model : str
+        A preset of :func:`marsqe.list_models`, or "auto".
+    device : {"auto", "cpu", "cuda", "mps"}
+    region : Region, optional
+        Enhance only this rectangle; the rest stays as it is.
+    terrain, matches : optional
+        What was understood before; computed where missing.
+    faithful : bool
+        Keep every DCT coefficient within half a quantization step of the received one (JPEG files only).
+    batch : int
+        Tiles computed at once by the models with references; halved when the device runs out of memory.
+
+    Returns
+    -------
+    Enhancement
+        Pixels in the input's dtype and shape. The same input, model, device and settings give the same pixels.
+
+    Raises
+    ------
+    SettingError, WeightsError, DeviceError
+        If the region, model or device is none that can be had; the message says what can.
+    """
+    return run(
+        enhance_steps(
+            image, model, device, region, terrain=terrain, matches=matches, faithful=faithful, batch=batch
+        )
+    )
+
+
+def _checked(region: Region | None, shape: tuple[int, int]) -> Region | None:
+    if region is None:
+        return None
+    fits = region.x >= 0 and region.y >= 0 and region.x + region.width <= shape[1] and region.y + region.height <= shape[0]
+    if not fits or region.width < 1 or region.height < 1:
+        raise SettingError(
+            f"the region {region.x} {region.y} {region.width} {region.height} does not lie inside the image of "
+            f"{shape[1]} x {shape[0]} pixels; give left, top, width and height within it"
+        )
+    return region
+
+
+def _known_tables(image: MarsImage) -> tuple[NDArray[np.int64], ...] | None:
+    # The networks know luma and chroma; components that are R, G and B are no such thing.
+    return None if image.metadata.get("colour_transform") == "RGB" else image.compression.tables
+
+
+def _stored_region(region: Region | None, image: MarsImage) -> Region | None:
+    if region is None or image.orientation == 1:
+        return region
+    mask = np.zeros(image.shape, bool)
+    mask[region.y : region.y + region.height, region.x : region.x + region.width] = True
+    rows, columns = (np.flatnonzero(to_stored(mask, image.orientation).any(axis=axis)) for axis in (1, 0))
+    return Region(int(columns[0]), int(rows[0]), len(columns), len(rows))
+
+
+def _stored_match_steps(image: MarsImage, terrain: Terrain, matches: Matches) -> Steps[Matches]:
+    """Matches on the tiles of the stored frame: those of the upright image unless the file is turned."""
+    if image.orientation == 1:
+        return matches
+    stored = replace(image, pixels=to_stored(image.pixels, image.orientation), orientation=1)
+    return (yield from match_steps(stored, Terrain(to_stored(terrain.labels, image.orientation))))
+
+
+def _finish(result: NDArray[np.float32], image: MarsImage, faithful: bool) -> tuple[Pixels, bool]:
+    """Back to the input's range, dtype and frame; projected where the file's coefficients are at hand."""
+    values = result.astype(np.float64) * image.data_range
+    if not image.is_colour:
+        values = values.mean(axis=2)
+    coefficients = coefficients_of(image) if faithful else None
+    if coefficients is not None:
+        values = project(values, coefficients, image.compression.subsampling or (1, 1))
+    rounded = np.rint(np.clip(values, 0, image.data_range)).astype(image.pixels.dtype)
+    return to_upright(rounded, image.orientation), coefficients is not None
+
+
+def _inside(region: Region, enhanced: Pixels, source: Pixels) -> Pixels:
+    out = source.copy()
+    window = (slice(region.y, region.y + region.height), slice(region.x, region.x + region.width))
+    out[window] = enhanced[window]
+    return out
+
+
+def _provenance(
+    image: MarsImage,
+    terrain: Terrain,
+    preset: Preset,
+    place: torch.device,
+    region: Region | None,
+    *,
+    projected: bool,
+    dictionary: str,
+) -> dict[str, Any]:
+    import torch
+
+    from marsqe.weights import read_card
+
+    precision = half_precision(place)
+    return {
+        "software": f"napari-marsqe {marsqe.__version__}",
+        "enhanced": True,
+        "source": {
+            "name": image.path.name if image.path else image.name,
+            "sha256": image.sha256,
+            "compression": image.compression.summary(),
+        },
+        "model": {"name": preset.name, "weights_sha256": read_card(preset.name)["weights_sha256"]},
+        "terrain": {"source": terrain.source, "sha256": hashlib.sha256(terrain.labels.tobytes()).hexdigest()},
+        "dictionary_sha256": dictionary,
+        "settings": {
+            "device": place.type,
+            "precision": "float32" if precision is None else str(precision).removeprefix("torch."),
+            "region": None if region is None else [region.x, region.y, region.width, region.height],
+            "faithful": projected,
+            "cell": CELL if projected else None,
+        },
+        "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
+    }

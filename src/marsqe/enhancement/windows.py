@@ -1,0 +1,44 @@
+"""Overlapping windows, so that memory is bounded by the window and not by the image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from marsqe.results import Region
+
+CORE = 768
+"""Side in pixels of the part of a window that is kept; a multiple of 16, so that windows start on the JPEG grid."""
+MARGIN = 64
+"""Context in pixels around the core. Measured: more changes no pixel of the trained networks by a whole DN."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A core to be computed and the frame around it that is read; both in pixels of the stored image."""
+
+    core: Region
+    frame: Region
+
+
+def windows(shape: tuple[int, int], region: Region | None = None, core: int = CORE, margin: int = MARGIN) -> list[Window]:
+    """Windows that cover an image, or those parts of it that meet a region."""
+    height, width = shape
+    region = region or Region(0, 0, width, height)
+    return [
+        Window(Region(x, y, right - x, bottom - y), _grow(x, y, right, bottom, shape, margin))
+        for y, bottom in _spans(region.y, region.y + region.height, height, core)
+        for x, right in _spans(region.x, region.x + region.width, width, core)
+    ]
+
+
+def _spans(start: int, stop: int, size: int, core: int) -> Iterator[tuple[int, int]]:
+    position = start // 16 * 16
+    while position < stop:
+        yield position, min(position + core, size)
+        position += core
+
+
+def _grow(x: int, y: int, right: int, bottom: int, shape: tuple[int, int], margin: int) -> Region:
+    left, top = max(0, x - margin), max(0, y - margin)
+    return Region(left, top, min(shape[1], right + margin) - left, min(shape[0], bottom + margin) - top)

@@ -1,0 +1,31 @@
+"""Every error that a user may meet. Each message says what happened and what to do next."""
+
+from __future__ import annotations
+
+
+class MarsqeError(Exception):
+    """Base of all errors raised on purpose by this package."""
+
+
+class ReadError(MarsqeError):
+    """A file cannot be opened as an image."""
+
+
+class WeightsError(MarsqeError):
+    """Weights are missing, damaged or not the ones that their card names."""
+
+
+class DeviceError(MarsqeError):
+    """The wanted device is absent or ran out of memory."""
+
+
+class ExportError(MarsqeError):
+    """A result cannot be written."""
+
+
+class SettingError(MarsqeError):
+    """An argument or setting is out of range; the message names the range."""
+
+
+class MissingExtraError(MarsqeError):
+    """An optional dependency is not installed; the message names the extra that brings it."""

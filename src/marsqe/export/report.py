@@ -1,0 +1,157 @@
+"""A one-page HTML report of an enhancement, with its pictures inside: one file to keep or to send."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+from pathlib import Path
+from string import Template
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from marsqe.colour import as_8bit, as_rgb
+from marsqe.export.atomic import atomic
+from marsqe.results import TILE, Enhancement, Judgement
+from marsqe.terrain import CLASSES, COLOURS, Terrain
+
+_WIDEST: Final = 900
+_RESIDUAL_GAIN: Final = 8
+
+_PAGE: Final = Template("""<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>$title</title>
+<style>
+ body { font: 16px/1.5 system-ui, sans-serif; max-width: 1200px; margin: 2rem auto; padding: 0 1rem; color: #222; }
+ h1 { margin-bottom: 0; } .lead { color: #555; margin-top: .2rem; }
+ .pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(340px, 1fr)); gap: 1rem; }
+ figure { margin: 0; } img { width: 100%; height: auto; border-radius: 4px; background: #000; }
+ figcaption { font-size: .9rem; color: #444; } table { border-collapse: collapse; margin: .5rem 0 1.5rem; }
+ th, td { text-align: right; padding: .25rem .9rem; border-bottom: 1px solid #ddd; } th:first-child, td:first-child
+ { text-align: left; } .key span { display: inline-block; width: .9em; height: .9em; margin: 0 .3em 0 1em; }
+ details pre { overflow-x: auto; background: #f5f5f5; padding: 1rem; font-size: .85rem; }
+</style>
+<h1>$title</h1>
+<p class="lead">$lead</p>
+<h2>Numbers</h2>
+$numbers
+<h2>Pictures</h2>
+<div class="pictures">$pictures</div>
+<p class="key">Terrain:$key</p>
+<h2>References</h2>
+<p>$references</p>
+<details><summary>How this was made (provenance)</summary><pre>$provenance</pre></details>
+</html>
+""")
+
+
+def write_report(result: Enhancement, judgement: Judgement, path: Path, title: str = "MarsQE report") -> Path:
+    """Write the report of one enhancement.
+
+    Parameters
+    ----------
+    result : Enhancement
+    judgement : Judgement
+        With a truth the report shows residuals and gains, without one the change alone.
+    path : Path
+        An ``.html`` file.
+    title : str
+
+    Raises
+    ------
+    ExportError
+        If the file cannot be written.
+    """
+    page = _PAGE.substitute(
+        title=html.escape(title),
+        lead=html.escape(_lead(result)),
+        numbers=_numbers(judgement),
+        pictures="".join(_figure(pixels, text) for pixels, text in _pictures(result, judgement)),
+        key="".join(f'<span style="background: rgb{COLOURS[name]}"></span>{name}' for name in CLASSES),
+        references=html.escape(_references(result)),
+        provenance=html.escape(json.dumps(result.provenance, indent=2, sort_keys=True)),
+    )
+    with atomic(path) as part:
+        part.write_text(page, encoding="utf-8")
+    return path
+
+
+def _lead(result: Enhancement) -> str:
+    height, width = result.source.shape
+    how = f"enhanced by {result.model} on {result.device} in {result.seconds:.1f} s"
+    return f"{result.source.name}: {width} x {height} pixels, {result.source.compression.summary()}; {how}."
+
+
+def _numbers(judgement: Judgement) -> str:
+    m = judgement.metrics
+    if not judgement.has_truth:
+        return (
+            "<p>No truth was given, so no gain can be stated. The enhanced image differs from the compressed one by "
+            f"{m['mean_change']:.2f} DN on average and {m['largest_change']:.0f} DN at most.</p>"
+        )
+    rows = [
+        ("PSNR (dB)", m["psnr_compressed"], m["psnr_enhanced"], m["delta_psnr"], ".2f"),
+        ("SSIM", m["ssim_compressed"], m["ssim_enhanced"], m["ssim_enhanced"] - m["ssim_compressed"], ".4f"),
+    ]
+    cells = "".join(
+        f"<tr><td>{name}</td><td>{before:{f}}</td><td>{after:{f}}</td><td>{gain:+{f}}</td></tr>"
+        for name, before, after, gain, f in rows
+    )
+    classes = "".join(f"<tr><td>{name}</td><td>{gain:+.2f}</td></tr>" for name, gain in judgement.per_class.items())
+    return (
+        f"<table><tr><th></th><th>compressed</th><th>enhanced</th><th>gain</th></tr>{cells}</table>"
+        f"<table><tr><th>terrain</th><th>ΔPSNR (dB)</th></tr>{classes}</table>"
+    )
+
+
+def _pictures(result: Enhancement, judgement: Judgement) -> list[tuple[NDArray[np.uint8], str]]:
+    from marsqe.matching import reference_mosaic
+
+    compressed = as_8bit(result.source.pixels)
+    pictures = [
+        (compressed, "Compressed"),
+        (as_8bit(result.pixels), f"Enhanced ({result.model})"),
+        (_overlay(compressed, result.terrain), "Terrain"),
+        (as_8bit(reference_mosaic(result.source, result.matches)), "Matched references, tile by tile"),
+    ]
+    depth = 257 if result.source.data_range > 255 else 1
+    if judgement.residual_compressed is not None and judgement.residual_enhanced is not None:
+        for name, residual in (("before", judgement.residual_compressed), ("after", judgement.residual_enhanced)):
+            pictures.append((_amplified(residual / depth), f"Residual to raw {name}, x{_RESIDUAL_GAIN}"))
+    else:
+        pictures.append((_amplified(judgement.change / depth), f"What was changed, x{_RESIDUAL_GAIN}"))
+    return pictures
+
+
+def _amplified(residual: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return np.clip(residual * _RESIDUAL_GAIN, 0, 255).astype(np.uint8)
+
+
+def _overlay(pixels: NDArray[np.uint8], terrain: Terrain) -> NDArray[np.uint8]:
+    palette = np.array([(0, 0, 0), *(COLOURS[name] for name in CLASSES)], np.float32)
+    mixed = 0.55 * as_rgb(pixels).astype(np.float32) + 0.45 * palette[terrain.labels]
+    return mixed.astype(np.uint8)
+
+
+def _figure(pixels: NDArray[Any], caption: str) -> str:
+    image = Image.fromarray(pixels)
+    if image.width > _WIDEST:
+        image = image.resize((_WIDEST, max(1, round(image.height * _WIDEST / image.width))), Image.Resampling.LANCZOS)
+    stream = io.BytesIO()
+    image.save(stream, "WEBP", quality=90, method=2)
+    data = base64.b64encode(stream.getvalue()).decode()
+    text = html.escape(caption)
+    return f'<figure><img alt="{text}" src="data:image/webp;base64,{data}"><figcaption>{text}</figcaption></figure>'
+
+
+def _references(result: Enhancement) -> str:
+    matches = result.matches
+    different = {(int(c), int(r)) for c, r in zip(matches.classes.ravel(), matches.references.ravel(), strict=True)}
+    return (
+        f"{matches.classes.size} tiles of {TILE} pixels were matched to {len(different)} reference patches; median KL "
+        f"divergence {np.median(matches.divergences):.3f} nats, mean similarity {matches.similarity.mean():.2f}."
+    )

@@ -1,0 +1,177 @@
+"""The image that flows through every step: pixels, what the file says of their compression, and their origin."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marsqe.errors import SettingError
+
+Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+
+_SUBSAMPLING_NAMES: Final = {
+    (1, 1): "4:4:4",
+    (2, 1): "4:2:2",
+    (2, 2): "4:2:0",
+    (1, 2): "4:4:0",
+    (4, 1): "4:1:1",
+    (4, 2): "4:1:0",
+}
+
+
+@dataclass(frozen=True)
+class Compression:
+    """Facts of the file's compression.
+
+    Attributes
+    ----------
+    codec : str
+        "JPEG", "PNG", "TIFF", "WebP" or "none" (pixels that came from no file).
+    lossy : bool
+        Whether the codec discarded information.
+    tables : tuple of (8, 8) ndarray of int, or None
+        Quantization steps per component (luma, then chroma), row-major frequencies; None where there are none.
+    quality : int or None
+        Quality factor 1-100 of the luma table (JPEG).
+    quality_exact : bool
+        Whether ``tables[0]`` is exactly the standard table of ``quality``; otherwise it is the nearest.
+    subsampling : (int, int) or None
+        Horizontal and vertical chroma subsampling; None for gray and for codecs without one.
+    bits_per_pixel : float
+        File size in bits over the number of pixels; NaN where there is no file.
+    """
+
+    codec: str = "none"
+    lossy: bool = False
+    tables: tuple[NDArray[np.int64], ...] | None = None
+    quality: int | None = None
+    quality_exact: bool = False
+    subsampling: tuple[int, int] | None = None
+    bits_per_pixel: float = float("nan")
+
+    @property
+    def subsampling_name(self) -> str | None:
+        """The subsampling as photographers write it, for example ``4:2:0``."""
+        if self.subsampling is None:
+            return None
+        return _SUBSAMPLING_NAMES.get(self.subsampling, f"{self.subsampling[0]}x{self.subsampling[1]}")
+
+    def summary(self) -> str:
+        """One line for people: codec, quality, subsampling, bits per pixel."""
+        parts = [self.codec]
+        if self.quality is not None:
+            parts.append(f"quality {self.quality}" if self.quality_exact else f"quality near {self.quality}")
+        if self.subsampling_name:
+            parts.append(self.subsampling_name)
+        if np.isfinite(self.bits_per_pixel):
+            parts.append(f"{self.bits_per_pixel:.2f} bits per pixel")
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True)
+class Product:
+    """Identity of a mission product; None where the file name does not tell."""
+
+    mission: str | None = None
+    camera: str | None = None
+    eye: str | None = None
+    filter: str | None = None
+    sol: int | None = None
+    clock: str | None = None
+    onboard_compression: str | None = None
+
+
+@dataclass(frozen=True)
+class MarsImage:
+    """One image and what is known of it.
+
+    Attributes
+    ----------
+    pixels : ndarray of uint8 or uint16, shape (H, W) or (H, W, 3)
+        Gray or RGB, the full range of the dtype, as seen upright (EXIF orientation applied).
+    compression : Compression
+    product : Product
+    path : Path or None
+        The file; None for pixels that came from none.
+    sha256 : str
+        Hexadecimal SHA-256 of the file's bytes, or of the pixels where there is no file.
+    orientation : int
+        EXIF orientation 1-8 that was applied; the JPEG grid starts at the corner of the *stored* frame.
+    metadata : dict
+        What else the file carried and an export should keep: "resolution" (x, y, unit), "icc", "exif" bytes.
+    """
+
+    pixels: Pixels
+    compression: Compression = field(default_factory=Compression)
+    product: Product = field(default_factory=Product)
+    path: Path | None = None
+    sha256: str = ""
+    orientation: int = 1
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_array(cls, pixels: Pixels, **facts: Any) -> MarsImage:
+        """Wrap pixels that came from no file.
+
+        Raises
+        ------
+        SettingError
+            If the array is not (H, W) or (H, W, 3) of uint8 or uint16, or has no pixels.
+        """
+        array = np.ascontiguousarray(pixels)
+        if array.dtype not in (np.uint8, np.uint16):
+            raise SettingError(f"pixels must be 8-bit or 16-bit unsigned integers, not {array.dtype}: convert first")
+        if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3):
+            raise SettingError(f"pixels must be (height, width) or (height, width, 3), not {array.shape}")
+        if array.size == 0:
+            raise SettingError("the image has no pixels")
+        digest = hashlib.sha256(f"{array.dtype}{array.shape}".encode() + array.tobytes()).hexdigest()
+        return cls(cast(Pixels, array), **({"sha256": digest} | facts))
+
+    @property
+    def name(self) -> str:
+        """The file's stem, or "image"."""
+        return self.path.stem if self.path is not None else str(self.metadata.get("name", "image"))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.pixels.shape[0], self.pixels.shape[1]
+
+    @property
+    def is_colour(self) -> bool:
+        """Whether there are three channels."""
+        return self.pixels.ndim == 3
+
+    @property
+    def data_range(self) -> int:
+        """Largest value of the dtype: 255 or 65535."""
+        return int(np.iinfo(self.pixels.dtype).max)
+
+    def with_pixels(self, pixels: Pixels) -> MarsImage:
+        """The same image with other pixels."""
+        return replace(self, pixels=pixels)
+
+
+def to_stored(array: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Turn an upright (H, W, ...) array back to the frame that the file stores (inverse of :func:`to_upright`)."""
+    inverse = {6: 8, 8: 6}.get(orientation, orientation)
+    return to_upright(array, inverse)
+
+
+def to_upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Apply an EXIF orientation (1-8) to a stored (H, W, ...) array."""
+    if orientation in (5, 6, 7, 8):
+        array = array.swapaxes(0, 1)
+    vertical = orientation in (3, 4, 7, 8)
+    horizontal = orientation in (2, 3, 6, 7)
+    if vertical:
+        array = array[::-1]
+    if horizontal:
+        array = array[:, ::-1]
+    return np.ascontiguousarray(array)

@@ -1,0 +1,253 @@
+"""The presets: name, configuration, cost and bundled weights of every model. Importing this loads no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from marsqe.errors import SettingError, WeightsError
+from marsqe.weights import is_bundled, load_weights, read_card
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+Kind = Literal["swift", "lite", "full"]
+
+AUTO: Final = "auto"
+
+
+@dataclass(frozen=True)
+class TileRule:
+    """How an image may be cut for a network. Tiles always start on the JPEG grid.
+
+    Attributes
+    ----------
+    side : int or None
+        The only side of a tile in pixels; None where any will do.
+    multiple : int
+        Tile sides and origins are multiples of this.
+    halo : int
+        Pixels of context around a tile that make its result equal to the whole image's.
+    """
+
+    side: int | None
+    multiple: int
+    halo: int
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A model that a user can choose.
+
+    Attributes
+    ----------
+    name, description : str
+    kind : {"swift", "lite", "full"}
+        "swift": pixels and condition; "lite": patches of 128 with a matched reference each; "full": lite, then
+        post-enhancement of the whole image, which needs terrain labels.
+    config : mapping
+        Fields of ``SwiftConfig``, ``LiteConfig`` or ``MarsQEConfig``, JSON-ready.
+    parameters : int
+    macs_1152x1600, macs_cached : int
+        Multiply-adds of one image of 1152x1600, with the references encoded for every patch as the paper counts,
+        and with their encoding cached.
+    """
+
+    name: str
+    kind: Kind
+    description: str
+    config: Mapping[str, Any]
+    parameters: int
+    macs_1152x1600: int
+    macs_cached: int
+
+    @property
+    def uses_references(self) -> bool:
+        """Whether every patch needs a matched reference (SMM)."""
+        return self.kind != "swift"
+
+    @property
+    def uses_labels(self) -> bool:
+        """Whether the network itself needs the terrain labels of every pixel."""
+        return self.kind == "full"
+
+    @property
+    def tile(self) -> TileRule:
+        """How to cut the image; for "full" this is for its main network, the post-enhancement sees all of it."""
+        return _swift_tile(self.config) if self.kind == "swift" else TileRule(side=128, multiple=128, halo=0)
+
+
+def _swift_tile(config: Mapping[str, Any]) -> TileRule:
+    unshuffle = int(config["unshuffle"])
+    (fine_in, mid_in), (fine_out, mid_out) = config["encoder"], config["decoder"]
+    # Reach of the 3x3 convolutions, two a block, each one feature wide; plus where in a coarse feature a pixel lies.
+    reach = unshuffle * (2 + 2 * (fine_in + fine_out) + 4 * (mid_in + mid_out) + 8 * config["middle"])
+    multiple = max(8, 4 * unshuffle)
+    return TileRule(side=None, multiple=multiple, halo=-(-(reach + multiple - 1) // multiple) * multiple)
+
+
+_LITE: Final = {"widths": [32, 72, 96], "blocks": 2, "reduction": 8, "d": 4}
+_POST: Final = {"widths": [16, 48, 216], "down": [1, 1, 7], "up": [1, 1, 1], "keys": 512, "reduction": 8}
+
+PRESETS: Final = {
+    preset.name: preset
+    for preset in (
+        Preset(
+            "marsqe",
+            "full",
+            "The paper's MarsQE: texture from matched references, then post-enhancement of the whole image.",
+            {"main": _LITE, "post": _POST},
+            parameters=5_655_603,
+            macs_1152x1600=1_507_160_116_816,
+            macs_cached=1_100_272_193_296,
+        ),
+        Preset(
+            "marsqe-lite",
+            "lite",
+            "The paper's MarsQE-lite: texture from matched references, patch by patch.",
+            _LITE,
+            parameters=1_472_968,
+            macs_1152x1600=1_005_404_521_680,
+            macs_cached=598_516_598_160,
+        ),
+        Preset(
+            "marsqe-swift",
+            "swift",
+            "A small network for laptops, about a tenth of the cost; it uses no references.",
+            {"widths": [32, 64, 128], "encoder": [2, 2], "middle": 4, "decoder": [2, 2], "unshuffle": 2},
+            parameters=1_677_420,
+            macs_1152x1600=108_881_546_240,
+            macs_cached=108_881_546_240,
+        ),
+    )
+}
+"""Every preset by name, as designed; :func:`find` gives it as bundled."""
+
+
+def find(name: str) -> Preset:
+    """The preset of a name; where weights are bundled, with their card's configuration and cost.
+
+    Raises
+    ------
+    SettingError
+        Where there is no such preset.
+    WeightsError
+        Where the card of its weights is damaged.
+    """
+    if name not in PRESETS:
+        raise SettingError(f"There is no model '{name}'. Choose one of: {', '.join([AUTO, *PRESETS])}.")
+    preset, card = PRESETS[name], _card(name)
+    if card is None:
+        return preset
+    return replace(
+        preset,
+        config=card["config"],
+        parameters=int(card.get("parameters", preset.parameters)),
+        macs_1152x1600=int(card.get("macs_1152x1600", preset.macs_1152x1600)),
+        macs_cached=int(card.get("macs_cached", preset.macs_cached)),
+    )
+
+
+def build(name: str) -> nn.Module:
+    """Build the network of a preset, untrained. Raises as :func:`find`."""
+    from marsqe.networks.build import build_network
+
+    preset = find(name)
+    return build_network(preset.kind, preset.config)
+
+
+def default_weights(name: str) -> dict[str, Tensor]:
+    """Bundled weights of a preset, checked against their card; raises ``WeightsError`` where there are none."""
+    find(name)
+    return load_weights(name)
+
+
+def load(name: str) -> nn.Module:
+    """Build the network of a preset with its bundled weights, on the CPU in evaluation mode.
+
+    Raises
+    ------
+    SettingError
+        Where there is no such preset.
+    WeightsError
+        Where its weights are absent, damaged or do not fit the configuration on their card.
+    """
+    weights = default_weights(name)
+    network = build(name)
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise WeightsError(
+            f"The weights of '{name}' do not fit the configuration on their card. Reinstall napari-marsqe. ({error})"
+        ) from error
+    return network.eval()
+
+
+def list_models() -> list[dict[str, Any]]:
+    """Every preset with its cost and what its bundled weights gain; JSON-ready.
+
+    Returns
+    -------
+    list of dict
+        ``name``, ``description``, ``parameters``, ``macs_1152x1600``, ``macs_cached``, ``uses_references``,
+        ``bundled``, and from the card, None without one: ``weights_sha256`` and ``validation``
+        (split -> quality -> ``mean`` and ``worst`` gain in dB over the compressed image).
+    """
+    rows = []
+    for preset in map(find, PRESETS):
+        card = _card(preset.name)
+        rows.append(
+            {
+                "name": preset.name,
+                "description": preset.description,
+                "parameters": preset.parameters,
+                "macs_1152x1600": preset.macs_1152x1600,
+                "macs_cached": preset.macs_cached,
+                "uses_references": preset.uses_references,
+                "bundled": card is not None,
+                "weights_sha256": card["weights_sha256"] if card else None,
+                "validation": card.get("validation") if card else None,
+            }
+        )
+    return rows
+
+
+def choose(model: str, device: str) -> Preset:
+    """Resolve a wish to a preset.
+
+    Parameters
+    ----------
+    model : str
+        A preset's name, or "auto": on a CPU the cheapest preset whose weights are bundled; elsewhere the one with
+        the largest mean gain over the validation sets and qualities that all bundled cards report.
+    device : str
+        "cpu", "cuda" or "mps" (an index such as "cuda:0" does no harm).
+
+    Raises
+    ------
+    SettingError
+        Where there is no such preset.
+    WeightsError
+        Where no weights are bundled at all.
+    """
+    if model != AUTO:
+        return find(model)
+    cards = {name: card for name in PRESETS if (card := _card(name)) is not None}
+    if not cards:
+        raise WeightsError("No trained weights come with this installation. Reinstall napari-marsqe from a release.")
+    presets = [find(name) for name in cards]
+    if device.partition(":")[0] == "cpu":
+        return min(presets, key=lambda preset: preset.macs_cached)
+    gains = {name: _gains(card) for name, card in cards.items()}
+    shared = set.intersection(*(set(table) for table in gains.values()))
+    return max(presets, key=lambda p: (sum(gains[p.name][key] for key in shared), p.macs_cached))
+
+
+def _gains(card: Mapping[str, Any]) -> dict[tuple[str, str], float]:
+    table: Mapping[str, Mapping[Any, Mapping[str, float]]] = card.get("validation") or {}
+    return {(split, str(qf)): float(gain["mean"]) for split, row in table.items() for qf, gain in row.items()}
+
+
+def _card(name: str) -> dict[str, Any] | None:
+    return read_card(name) if is_bundled(name) else None

@@ -1,0 +1,83 @@
+"""marsqe-swift: a small residual U-Net for laptops, told of the file's quantization tables.
+
+Half-resolution input (pixel-unshuffle 2), three levels of plain convolutions. Level 3 has one feature vector
+for every 8x8 block of the JPEG grid, so that a tile which starts on the grid is seen block by block.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from marsqe.networks.modulation import CompressionModulation
+
+
+@dataclass(frozen=True)
+class SwiftConfig:
+    """Widths and depths of :class:`MarsQESwift`."""
+
+    widths: tuple[int, int, int] = (32, 64, 128)
+    encoder: tuple[int, int] = (2, 2)
+    middle: int = 4
+    decoder: tuple[int, int] = (2, 2)
+    unshuffle: int = 2
+
+
+class ResidualBlock(nn.Module):
+    """``x + conv(relu(conv(x)))``, both 3x3."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features (B, C, H, W) to features of the same shape."""
+        out: Tensor = x + self.conv2(torch.relu(self.conv1(x)))
+        return out
+
+
+class MarsQESwift(nn.Module):
+    """Enhance compressed pixels.
+
+    Input: pixels ``(B, 3, H, W)`` in 0-1 (gray repeated three times) whose sides are multiples of 8 and whose
+    corner lies on the JPEG grid, and the condition vector ``(B, 12)``. Output: enhanced pixels, same shape.
+    """
+
+    def __init__(self, config: SwiftConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or SwiftConfig()
+        c1, c2, c3 = config.widths
+        u = config.unshuffle
+        channels = 3 * u * u
+        self.unshuffle, self.shuffle = nn.PixelUnshuffle(u), nn.PixelShuffle(u)
+        self.head = nn.Conv2d(channels, c1, 3, padding=1)
+        self.know1 = CompressionModulation(c1, u)
+        self.encode1 = nn.Sequential(*(ResidualBlock(c1) for _ in range(config.encoder[0])))
+        self.down1 = nn.Conv2d(c1, c2, 2, stride=2)
+        self.know2 = CompressionModulation(c2, 2 * u)
+        self.encode2 = nn.Sequential(*(ResidualBlock(c2) for _ in range(config.encoder[1])))
+        self.down2 = nn.Conv2d(c2, c3, 2, stride=2)
+        self.know3 = CompressionModulation(c3, 4 * u)
+        self.middle = nn.Sequential(*(ResidualBlock(c3) for _ in range(config.middle)))
+        self.up2 = nn.Sequential(nn.Conv2d(c3, 4 * c2, 1), nn.PixelShuffle(2))
+        self.decode2 = nn.Sequential(*(ResidualBlock(c2) for _ in range(config.decoder[1])))
+        self.up1 = nn.Sequential(nn.Conv2d(c2, 4 * c1, 1), nn.PixelShuffle(2))
+        self.know4 = CompressionModulation(c1, u)
+        self.decode1 = nn.Sequential(*(ResidualBlock(c1) for _ in range(config.decoder[0])))
+        self.tail = nn.Conv2d(c1, channels, 3, padding=1)
+        nn.init.zeros_(self.tail.weight)
+        if self.tail.bias is not None:
+            nn.init.zeros_(self.tail.bias)
+
+    def forward(self, compressed: Tensor, condition: Tensor) -> Tensor:
+        """Compressed RGB (B, 3, H, W) in 0-1 and condition (B, D) to the enhanced image, same shape, float32."""
+        f1 = self.encode1(self.know1(self.head(self.unshuffle(compressed)), condition))
+        f2 = self.encode2(self.know2(self.down1(f1), condition))
+        f3 = self.middle(self.know3(self.down2(f2), condition))
+        d2 = self.decode2(self.up2(f3) + f2)
+        d1 = self.decode1(self.know4(self.up1(d2) + f1, condition))
+        out: Tensor = compressed + self.shuffle(self.tail(d1)).float()
+        return out

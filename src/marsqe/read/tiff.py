@@ -1,0 +1,126 @@
+"""TIFF files: one gray, palette or RGB picture of 1, 8 or 16 bits, in strips, tiles or planes."""
+
+from __future__ import annotations
+
+import io
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from tifffile import COMPRESSION, PHOTOMETRIC, TiffFile, TiffPage
+
+from marsqe.errors import ReadError
+from marsqe.image import Compression
+from marsqe.read.boundary import Decoded, decoding
+from marsqe.read.channels import drop_alpha
+from marsqe.read.exif import ExifFacts, Resolution, gather, resolution_of
+from marsqe.read.limits import check_size
+
+_LOSSLESS: Final = {
+    COMPRESSION.NONE,
+    COMPRESSION.CCITTRLE,
+    COMPRESSION.CCITT_T4,
+    COMPRESSION.CCITT_T6,
+    COMPRESSION.LZW,
+    COMPRESSION.ADOBE_DEFLATE,
+    COMPRESSION.DEFLATE,
+    COMPRESSION.PACKBITS,
+    COMPRESSION.LZMA,
+    COMPRESSION.ZSTD,
+}
+"""Schemes that never lose anything; of all others the file does not say, and they are taken as lossy."""
+
+_UNITS: Final = {2: "inch", 3: "centimeter"}
+
+_COLOURS: Final = {
+    PHOTOMETRIC.MINISWHITE: 1,
+    PHOTOMETRIC.MINISBLACK: 1,
+    PHOTOMETRIC.PALETTE: 1,
+    PHOTOMETRIC.RGB: 3,
+    PHOTOMETRIC.YCBCR: 3,
+}
+
+
+def read_tiff(data: bytes) -> Decoded:
+    """Decode a TIFF file. Thumbnails and masks beside the picture are passed over.
+
+    Raises
+    ------
+    ReadError
+        If it is truncated or damaged, holds several pictures, is CMYK, partly transparent, too large, or its samples
+        are not unsigned integers of 1, 8 or 16 bits.
+    """
+    with decoding("TIFF"), TiffFile(io.BytesIO(data)) as tiff:
+        page = _only_page(tiff)
+        check_size(page.imagewidth, page.imagelength)
+        _check_samples(page)
+        if any(o + n > len(data) or n == 0 for o, n in zip(page.dataoffsets, page.databytecounts, strict=True)):
+            raise ValueError("pixel data lie beyond the end of the file")
+        pixels = _pixels(page)
+        orientation = page.tags.valueof(274, default=1)
+        resolution = _resolution(page)
+        metadata = gather(page.tags.valueof(34675), ExifFacts(), resolution)
+        lossy = page.compression not in _LOSSLESS
+    return Decoded(pixels, Compression("TIFF", lossy=lossy), orientation if orientation in range(1, 9) else 1, metadata)
+
+
+def _resolution(page: TiffPage) -> Resolution | None:
+    # Without the tags tifffile says one pixel per inch.
+    if not {282, 283} <= {tag.code for tag in page.tags}:
+        return None
+    return resolution_of(page.resolution, _UNITS.get(int(page.resolutionunit), "none"))
+
+
+def _only_page(tiff: TiffFile) -> TiffPage:
+    pages = [p for p in tiff.pages if isinstance(p, TiffPage)]
+    if not pages:
+        raise ValueError("no page in it")
+    full = [p for p in pages if not (p.is_reduced or p.is_mask)] or pages[:1]
+    count = len(full)
+    if count == 1 and (tiff.is_imagej or tiff.is_shaped):
+        # Stacks of these two may lie behind a single page.
+        count = max(1, int(np.prod(tiff.series[0].shape)) // max(1, full[0].size))
+    if count > 1:
+        raise ReadError(
+            f"it holds {count} pages (a stack, or channels apart); save the one that you want, or the channels as RGB"
+        )
+    return full[0]
+
+
+def _check_samples(page: TiffPage) -> None:
+    photometric, dtype = page.photometric, page.dtype
+    if photometric == PHOTOMETRIC.SEPARATED:
+        raise ReadError("its colours are CMYK, for printing; convert it to RGB or gray first")
+    if photometric not in _COLOURS or (
+        photometric == PHOTOMETRIC.YCBCR and page.compression not in (COMPRESSION.JPEG, COMPRESSION.OJPEG)
+    ):
+        raise ReadError(f"its colours are {getattr(photometric, 'name', photometric)}; convert it to RGB or gray first")
+    if dtype is None or dtype.kind not in "ub":
+        kind = {"f": "floating-point", "i": "signed", "c": "complex"}.get(dtype.kind if dtype else "", "unknown")
+        raise ReadError(
+            f"its samples are {kind} numbers of {page.bitspersample} bits, of which black and white are not known; "
+            "rescale them to unsigned integers of 16 bits first"
+        )
+    if page.bitspersample not in (1, 8, 16):
+        raise ReadError(f"its samples have {page.bitspersample} bits; rescale them to 8 or 16 bits first")
+    extra = page.samplesperpixel - _COLOURS[photometric]
+    if extra not in (0, 1) or (extra and photometric == PHOTOMETRIC.PALETTE) or page.axes not in ("YX", "YXS", "SYX"):
+        raise ReadError(
+            f"it has {page.samplesperpixel} channels along the axes {page.axes}; save it as one gray or RGB picture"
+        )
+
+
+def _pixels(page: TiffPage) -> NDArray[Any]:
+    pixels = page.asarray()
+    if page.axes == "SYX":
+        pixels = np.ascontiguousarray(np.moveaxis(pixels, 0, -1))
+    if page.photometric == PHOTOMETRIC.PALETTE:
+        if page.colormap is None:
+            raise ValueError("its palette is missing")
+        return np.ascontiguousarray((page.colormap.T >> 8).astype(np.uint8)[pixels.astype(np.intp)])
+    if pixels.dtype == bool:
+        pixels = pixels.astype(np.uint8) * np.uint8(255)
+    pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+    if page.photometric == PHOTOMETRIC.MINISWHITE:
+        pixels = np.iinfo(pixels.dtype).max - pixels
+    return drop_alpha(pixels) if pixels.ndim == 3 and pixels.shape[2] in (2, 4) else pixels

@@ -1,0 +1,131 @@
+"""What the steps hand on: matches, the enhancement and its judgement. Values only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marsqe.image import MarsImage, Pixels
+from marsqe.terrain import Terrain
+
+TILE = 128
+"""Side S of a tile and of a reference patch in pixels (paper, Section V-A)."""
+
+
+@dataclass(frozen=True)
+class Matches:
+    """The reference that SMM matched to every tile (Eq. 1). Tiles are ``TILE`` pixels a side, rows x columns.
+
+    Attributes
+    ----------
+    classes : ndarray of uint8, shape (rows, columns)
+        Terrain label of the tile, 1-4.
+    references : ndarray of int64, shape (rows, columns)
+        Index of the matched patch within its class.
+    divergences : ndarray of float64, shape (rows, columns)
+        KL divergence of Eq. 1, in nats.
+    candidates : ndarray of float64, shape (rows, columns, N)
+        Divergence of every patch of the tile's class.
+    similarity : ndarray of float64, shape (rows, columns)
+        Mean over the tile of Eq. 3 between the tile and its compressed reference, on mean-free luma blocks.
+    """
+
+    classes: NDArray[np.uint8]
+    references: NDArray[np.int64]
+    divergences: NDArray[np.float64]
+    candidates: NDArray[np.float64]
+    similarity: NDArray[np.float64]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of tiles."""
+        return self.classes.shape[0], self.classes.shape[1]
+
+
+@dataclass(frozen=True)
+class Region:
+    """A rectangle in pixels: left, top, width, height."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Enhancement:
+    """An enhanced image and all that made it.
+
+    Attributes
+    ----------
+    pixels : ndarray, dtype and shape of the source
+        Outside ``region`` equal to the source.
+    source : MarsImage
+    terrain, matches
+        What the understanding steps found.
+    model : str
+        Preset name; its weights' SHA-256 is in ``provenance``.
+    device : str
+        "cpu", "cuda" or "mps".
+    seconds : float
+        Time of the enhancement alone.
+    region : Region or None
+        None for the whole image.
+    provenance : dict
+        JSON-ready: source hash, model, weight hash, settings, versions.
+    """
+
+    pixels: Pixels
+    source: MarsImage
+    terrain: Terrain
+    matches: Matches
+    model: str
+    device: str
+    seconds: float
+    region: Region | None = None
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the enhanced pixels with their provenance; see :func:`marsqe.export.save_enhancement`."""
+        from marsqe.export import save_enhancement
+
+        return save_enhancement(self, Path(path))
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How the enhanced image compares with the compressed one.
+
+    ``has_truth`` tells which half is filled: with a truth the residuals to raw and the gains; without one only
+    ``change``, the difference to the input, which is no gain.
+
+    Attributes
+    ----------
+    change : ndarray of float32, shape (H, W)
+        Mean absolute difference of enhanced and compressed over channels, in DN.
+    residual_compressed, residual_enhanced : ndarray of float32, shape (H, W), or None
+        Residual-to-raw: mean absolute difference to the truth over channels, in DN.
+    delta_psnr : ndarray of float32, shape (rows, columns), or None
+        ΔPSNR of every tile in dB; NaN where the compressed tile equals the truth.
+    per_class : dict
+        ΔPSNR in dB over all pixels of each terrain class present.
+    metrics : dict
+        "psnr_compressed", "psnr_enhanced", "delta_psnr", "ssim_compressed", "ssim_enhanced" with a truth;
+        "mean_change" and "largest_change" in DN always.
+    """
+
+    change: NDArray[np.float32]
+    residual_compressed: NDArray[np.float32] | None = None
+    residual_enhanced: NDArray[np.float32] | None = None
+    delta_psnr: NDArray[np.float32] | None = None
+    per_class: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether a truth was given."""
+        return self.delta_psnr is not None

@@ -1,0 +1,47 @@
+"""Terrain classes and the labels of an image. A value; the network that makes it lives in ``marsqe.segment``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+CLASSES: Final = ("sky", "sand", "soil", "rock")
+"""Class names; the label of ``CLASSES[i]`` is ``i + 1``, and 0 is unlabelled."""
+
+UNLABELLED: Final = 0
+
+COLOURS: Final = {
+    "sky": (86, 180, 233),
+    "sand": (240, 228, 66),
+    "soil": (213, 94, 0),
+    "rock": (0, 114, 178),
+}
+"""RGB per class, from the Okabe-Ito palette, told apart by colour-blind readers."""
+
+
+@dataclass(frozen=True)
+class Terrain:
+    """Terrain of an image.
+
+    Attributes
+    ----------
+    labels : ndarray of uint8, shape (H, W)
+        0 unlabelled, 1 sky, 2 sand, 3 soil, 4 rock.
+    probabilities : ndarray of float32, shape (4, H, W), or None
+        In the order of ``CLASSES``, summing to 1; None for labels that a person drew or a file gave.
+    source : str
+        Who drew the labels: a network with the hash of its weights, or "given".
+    """
+
+    labels: NDArray[np.uint8]
+    probabilities: NDArray[np.float32] | None = None
+    source: str = "given"
+
+    def shares(self) -> dict[str, float]:
+        """Share of the labelled pixels per class, 0-1; all zero where nothing is labelled."""
+        counts = np.bincount(self.labels.ravel(), minlength=len(CLASSES) + 1)[1 : len(CLASSES) + 1]
+        total = max(1, int(counts.sum()))
+        return {name: int(n) / total for name, n in zip(CLASSES, counts, strict=True)}

@@ -1,0 +1,95 @@
+"""Truth images of every camera, at several scales, sampled in balance.
+
+A network trained on one camera's images loses on the others': sampling is balanced over groups of cameras,
+not over files, and every image also serves at a half and a third of its size.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+GROUPS: Final = {
+    "train/msl_mastcam": 0.38,
+    "train/m2020_hazcam": 0.27,
+    "train/msl_gray": 0.18,
+    "train/mixed_colour": 0.17,
+}
+"""Share of each group of cameras in a training batch."""
+
+SCALES: Final = {1: 0.55, 2: 0.30, 3: 0.15}
+"""Divisors of the image's size and how often each is drawn."""
+
+_BLACK: Final = 2
+_MOST_BLACK: Final = 0.01
+
+
+@dataclass(frozen=True)
+class Truth:
+    """One truth image at its scales: divisor -> pixels (H, W) or (H, W, 3) uint8."""
+
+    name: str
+    scales: dict[int, NDArray[np.uint8]]
+
+
+def listed_files(data: Path, split: str) -> list[Path]:
+    """Files of one split (for example ``val/msl_mastcam``), as ``manifest.csv`` lists them, in its order."""
+    with (data / "manifest.csv").open(newline="") as stream:
+        return [data / row["file"] for row in csv.DictReader(stream) if row["split"] == split]
+
+
+def load_pixels(path: Path) -> NDArray[np.uint8]:
+    """Pixels of an image file as gray (H, W) or RGB (H, W, 3) uint8."""
+    with Image.open(path) as image:
+        return np.asarray(image if image.mode in ("L", "RGB") else image.convert("RGB"))
+
+
+def _pyramid(pixels: NDArray[np.uint8], least_side: int) -> dict[int, NDArray[np.uint8]]:
+    image = Image.fromarray(pixels)
+    scales = {}
+    for divisor in SCALES:
+        small = pixels if divisor == 1 else np.asarray(image.reduce(divisor))
+        if min(small.shape[:2]) >= least_side:
+            scales[divisor] = small
+    return scales
+
+
+class Corpus:
+    """All truth images of the training groups, in memory.
+
+    Parameters
+    ----------
+    data : Path
+        Folder with ``manifest.csv``.
+    least_side : int
+        Scales at which an image is smaller than this are left out.
+    """
+
+    def __init__(self, data: Path, least_side: int = 160) -> None:
+        self.groups = [
+            [Truth(path.name, _pyramid(load_pixels(path), least_side)) for path in listed_files(data, split)]
+            for split in GROUPS
+        ]
+        self._shares = np.array(list(GROUPS.values())) / sum(GROUPS.values())
+
+    def crop(self, random: np.random.Generator, size: int) -> NDArray[np.uint8]:
+        """A random crop (size, size[, 3]) uint8 with at most 1 % black, of a random scale of a random image."""
+        while True:
+            group = self.groups[random.choice(len(self.groups), p=self._shares)]
+            truth = group[random.integers(len(group))]
+            divisors = list(truth.scales)
+            weights = np.array([SCALES[d] for d in divisors])
+            pixels = truth.scales[int(random.choice(divisors, p=weights / weights.sum()))]
+            for _ in range(8):
+                y = int(random.integers(pixels.shape[0] - size + 1))
+                x = int(random.integers(pixels.shape[1] - size + 1))
+                crop = pixels[y : y + size, x : x + size]
+                level = crop if crop.ndim == 2 else crop.max(axis=2)
+                if (level <= _BLACK).mean() <= _MOST_BLACK:
+                    return crop

@@ -1,0 +1,135 @@
+"""Build the reference dictionary: for each terrain class, the patches that best cover its textures."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from marsqe.codecs.jpeg import decode_jpeg, encode_jpeg
+from marsqe.colour import luma
+from marsqe.matching.dictionary import Entry
+from marsqe.matching.lbp import kl_divergence, lbp_histograms
+from marsqe.results import TILE
+from marsqe.terrain import CLASSES
+from marsqe.train.corpus import load_pixels
+
+MASK_VALUES: Final = {"sky": (6,), "sand": (3,), "soil": (0, 2), "rock": (1, 4)}
+"""MarsScapes mask values of each class."""
+
+_PURITY: Final = 0.85
+_STRIDE: Final = 32
+_LEAST_DEVIATION: Final = {"sky": 0.5}
+_CREDIT: Final = "NASA/JPL-Caltech/MSSS"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A patch that may serve as a reference, with the LBP histogram of its compressed twin."""
+
+    entry: Entry
+    patch: NDArray[np.uint8]
+    histogram: NDArray[np.float64]
+
+
+def candidates(data: Path, quality: int = 30) -> Iterator[Candidate]:
+    """Pure, well-exposed patches of the labelled training mosaics, at every 32 pixels."""
+    with (data / "segmentation.csv").open(newline="") as stream:
+        rows = [r for r in csv.DictReader(stream) if r["split"] == "train" and r["source"] == "marsscapes"]
+    for row in rows:
+        pixels, mask = load_pixels(data / row["image"]), load_pixels(data / row["mask"])
+        for y in range(0, pixels.shape[0] - TILE + 1, _STRIDE):
+            for x in range(0, pixels.shape[1] - TILE + 1, _STRIDE):
+                window = (slice(y, y + TILE), slice(x, x + TILE))
+                terrain = _pure_class(mask[window])
+                patch = pixels[window]
+                if terrain is None or not _usable(patch, terrain):
+                    continue
+                twin = decode_jpeg(encode_jpeg(patch, quality=quality))
+                entry = Entry(terrain, Path(row["image"]).name, x, y, _CREDIT)
+                yield Candidate(entry, patch, lbp_histograms(luma(twin))[0, 0])
+
+
+def _pure_class(mask: NDArray[np.uint8]) -> str | None:
+    for name, values in MASK_VALUES.items():
+        if np.isin(mask, values).mean() >= _PURITY:
+            return name
+    return None
+
+
+def _usable(patch: NDArray[np.uint8], terrain: str) -> bool:
+    brightest, mean = patch.max(axis=2), patch.mean(axis=2)
+    deviation = _LEAST_DEVIATION.get(terrain, 5.0)
+    return bool((brightest <= 2).mean() < 0.01 and (brightest >= 254).mean() < 0.05 and mean.std() >= deviation)
+
+
+def k_medoids(
+    distances: NDArray[np.float64], k: int, entries: Sequence[Entry], most_per_image: int = 2
+) -> list[int]:
+    """Indices of k patches that leave the least total distance to their nearest chosen one.
+
+    Greedy start, then swaps while any helps; at most ``most_per_image`` of one image, which do not overlap.
+
+    Parameters
+    ----------
+    distances : ndarray of float64, shape (n, n)
+        ``distances[i, j]``: cost of serving j by i.
+    """
+
+    def allowed(chosen: list[int], new: int) -> bool:
+        same = [entries[c] for c in chosen if entries[c].source == entries[new].source]
+        apart = all(max(abs(e.x - entries[new].x), abs(e.y - entries[new].y)) >= TILE for e in same)
+        return apart and len(same) < most_per_image
+
+    def cost(chosen: list[int]) -> float:
+        return float(distances[chosen].min(axis=0).sum())
+
+    chosen: list[int] = []
+    for _ in range(k):
+        options = [i for i in range(len(distances)) if allowed(chosen, i)]
+        if not options:
+            raise ValueError(f"only {len(chosen)} of {k} references can be chosen; label more images")
+        chosen.append(min(options, key=lambda i: cost([*chosen, i])))
+    improved = True
+    while improved:
+        improved = False
+        for place in range(k):
+            rest = chosen[:place] + chosen[place + 1 :]
+            options = [i for i in range(len(distances)) if allowed(rest, i)]
+            best = min(options, key=lambda i: cost([*rest, i]))
+            if cost([*rest, best]) < cost(chosen) - 1e-9:
+                chosen = [*chosen[:place], best, *chosen[place + 1 :]]
+                improved = True
+    return chosen
+
+
+def build_dictionary(data: Path, out: Path, per_class: int = 6, most_candidates: int = 250, seed: int = 1) -> None:
+    """Write ``dictionary.png`` (a row of patches for each class) and ``dictionary.json`` (their origins) to ``out``."""
+    random = np.random.default_rng(seed)
+    found = list(candidates(data))
+    sheet = np.zeros((len(CLASSES) * TILE, per_class * TILE, 3), np.uint8)
+    entries = []
+    for row, name in enumerate(CLASSES):
+        pool = [c for c in found if c.entry.terrain == name]
+        pool = [pool[i] for i in random.permutation(len(pool))[:most_candidates]]
+        histograms = np.stack([c.histogram for c in pool])
+        distances = kl_divergence(histograms[:, None], histograms[None])
+        for column, index in enumerate(k_medoids(distances, per_class, [c.entry for c in pool])):
+            sheet[row * TILE : (row + 1) * TILE, column * TILE : (column + 1) * TILE] = pool[index].patch
+            entries.append(asdict(pool[index].entry))
+    listing = {"tile": TILE, "per_class": per_class, "choice": "k-medoids of KL divergence of LBP", "entries": entries}
+    out.mkdir(parents=True, exist_ok=True)
+    part = out / "dictionary.png.part"
+    Image.fromarray(sheet).save(part, "PNG", optimize=True)
+    os.replace(part, out / "dictionary.png")
+    part = out / "dictionary.json.part"
+    part.write_text(json.dumps(listing, indent=1) + "\n")
+    os.replace(part, out / "dictionary.json")
