@@ -30,7 +30,7 @@ pytest: test-environment
 	@$(TEST_ENVIRONMENT) scripts/with-display.sh $(BIN)/python -m pytest $(ARGS)
 
 docs: test-environment ## take the screenshots of the user guide anew
-	@$(TEST_ENVIRONMENT) scripts/with-display.sh $(BIN)/python scripts/screenshots.py docs/images
+	@$(TEST_ENVIRONMENT) scripts/with-display.sh $(BIN)/python scripts/make_screenshots.py
 
 environment:
 	@scripts/environment.sh qt

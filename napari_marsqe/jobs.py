@@ -153,6 +153,11 @@ class Runner(QObject):
         """Whether a task is at work."""
         return self._task is not None
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether no thread of ours runs any more, which after closing is a moment later than the cancelling."""
+        return self._worker is None or not self._worker.is_running
+
     def submit(self, *tasks: Task) -> None:
         """Queue tasks and start the first when nothing is at work."""
         if self._closed:

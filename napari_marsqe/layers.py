@@ -25,6 +25,8 @@ TERRAIN, REFERENCES, ENHANCED = "terrain", "references", "enhanced"
 RESIDUAL, RESIDUAL_BEFORE, GAIN, CHANGE, TILE_MARK = "residual", "residual before", "gain", "change", "tile"
 SOURCES: Final = (COMPRESSED, TRUTH, IMAGE)
 
+_MEASURED: Final = (RESIDUAL, RESIDUAL_BEFORE, GAIN, CHANGE)
+
 # Brown for worse, teal for better, told apart by colour-blind readers; light where nothing changed.
 _GAIN_COLOURS: Final = ["#8c510a", "#d8b365", "#f5f5f5", "#5ab4ac", "#01665e"]
 
@@ -85,7 +87,9 @@ def truth_layer(truth: MarsImage, of: MarsImage) -> LayerData:
 
 def is_source(layer: Any) -> bool:
     """Whether a layer may be enhanced: an image, and none of our results."""
-    return layer._type_string == "image" and role_of(layer) in (None, *SOURCES)
+    from napari.layers import Image
+
+    return isinstance(layer, Image) and role_of(layer) in (None, *SOURCES)
 
 
 def image_of(layer: Any) -> MarsImage:
@@ -204,7 +208,10 @@ def put(viewer: Any, existing: Any | None, new: LayerData) -> Any:
 
     data, arguments, kind = new
     if existing is None or existing not in viewer.layers:
-        return viewer.add_layer(Layer.create(data, arguments, kind))
+        layer = viewer.add_layer(Layer.create(data, arguments, kind))
+        if role_of(layer) in _MEASURED:
+            _show_scale(layer)
+        return layer
     # What the user set on the layer (name, visibility, opacity, colours) stays as it is.
     existing.data = data
     existing.metadata = arguments["metadata"]
@@ -212,6 +219,12 @@ def put(viewer: Any, existing: Any | None, new: LayerData) -> Any:
         if attribute in arguments:
             setattr(existing, attribute, arguments[attribute])
     return existing
+
+
+def _show_scale(layer: Any) -> None:
+    # Colours that stand for numbers come with a scale; napari draws it only while the layer is visible.
+    bar = layer.colorbar
+    bar.position, bar.size, bar.font_size, bar.visible = "bottom_right", (14, 110), 8, True
 
 
 def _metadata(role: str, **values: Any) -> dict[str, Any]:
@@ -244,7 +257,7 @@ def _gain(gain: NDArray[np.float32], name: str, frame: Frame) -> LayerData:
         "colormap": Colormap(_GAIN_COLOURS, name="MarsQE gain"),
         "contrast_limits": (-top, top),
         "interpolation2d": "nearest",
-        "opacity": 0.6,
+        "opacity": 0.5,
         **frame.tiles(),
     }
     # A tile without any error to remove has no gain in dB; it is drawn as unchanged.

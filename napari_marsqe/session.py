@@ -56,6 +56,17 @@ class Case:
         """The layer of the newest enhancement."""
         return None if self.enhancement is None else self.layers.get(enhanced_role(self.enhancement.model))
 
+    @property
+    def next_step(self) -> str:
+        """Name of the step that is to be done next; empty when all are done."""
+        done = {
+            "understand": self.understanding,
+            "enhance": self.enhancement,
+            "judge": self.judgement,
+            "export": self.exported,
+        }
+        return next((step for step, result in done.items() if result is None), "")
+
 
 def enhanced_role(model: str) -> str:
     """Key of an enhanced layer among a case's layers: each model has its own, so that they can be compared."""

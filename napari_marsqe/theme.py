@@ -6,15 +6,15 @@ from typing import Any
 
 _RULES = """
 QFrame#marsqeSection {{ border: none; border-bottom: 1px solid {primary}; border-radius: 0; }}
-QToolButton#marsqeHeader {{ border: none; background: transparent; font-weight: bold; text-align: left; padding: 2px; }}
-QToolButton#marsqeHeader:hover {{ background: {primary}; border-radius: 3px; }}
+QPushButton#marsqeFold {{ border: none; background: transparent; font-weight: bold; text-align: left; padding: 2px; }}
+QPushButton#marsqeFold:disabled {{ color: {text}; background: transparent; }}
+QPushButton#marsqeFold:hover:enabled {{ background: {primary}; border-radius: 3px; }}
 QLabel#marsqeHint {{ color: {faint}; }}
 QLabel#marsqeError {{ color: {text}; background: {error}; border-radius: 3px; padding: 4px; }}
 QPushButton#marsqeNext {{ background: {current}; color: white; font-weight: bold; }}
 QPushButton#marsqeNext:hover {{ background: {current_hover}; }}
 QPushButton#marsqeNext:disabled {{ background: {primary}; color: {faint}; font-weight: normal; }}
 QFrame#marsqeProgress {{ background: {foreground}; border-radius: 3px; }}
-QLabel#marsqeTitle {{ font-size: 13pt; font-weight: bold; }}
 """
 
 

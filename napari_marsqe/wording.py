@@ -21,7 +21,7 @@ def megapixels(image: MarsImage) -> str:
     """Size of an image: ``1600 × 1152 pixels, 8-bit colour``."""
     height, width = image.shape
     kind = "colour" if image.is_colour else "gray"
-    return f"{width} × {height} pixels, {8 * image.pixels.dtype.itemsize}-bit {kind}"
+    return f"{width} × {height} pixels, {8 * image.pixels.dtype.itemsize}‑bit {kind}"
 
 
 def describe_image(image: MarsImage, truth: str | None) -> str:
@@ -46,11 +46,11 @@ def describe_image(image: MarsImage, truth: str | None) -> str:
 def describe_terrain(terrain: Terrain, matches: Matches) -> str:
     """Shares of the classes with their colours, and how many tiles found which references."""
     shares = sorted(terrain.shares().items(), key=lambda item: -item[1])
-    named = [f"{chip(name)} {percent(share)} {name}" for name, share in shares if share > 0]
+    named = [f"{chip(name)}&nbsp;{percent(share)}&nbsp;{name}" for name, share in shares if share > 0]
     rows, columns = matches.shape
     used = len(set(zip(matches.classes.ravel().tolist(), matches.references.ravel().tolist(), strict=True)))
     tiles, patches = count(rows * columns, "tile"), count(used, "different reference")
-    return f"{' &nbsp;'.join(named) or 'No terrain was recognized.'}<br>{tiles} matched to {patches}."
+    return f"{'&nbsp; '.join(named) or 'No terrain was recognized.'}<br>{tiles} matched to {patches}."
 
 
 def describe_enhancement(enhancement: Enhancement) -> str:
@@ -76,7 +76,7 @@ def describe_judgement(judgement: Judgement) -> str:
     lines = [f"<b>{signed(gain)} dB {verdict} the truth</b>"]
     classes = sorted(judgement.per_class.items(), key=lambda item: -item[1])
     if classes:
-        lines.append(" &nbsp;".join(f"{chip(name)} {name} {signed(value, 1)}" for name, value in classes))
+        lines.append("&nbsp; ".join(f"{chip(name)}&nbsp;{name}&nbsp;{signed(value, 1)}" for name, value in classes))
     lines.append(f"PSNR {metrics['psnr_compressed']:.2f} → {metrics['psnr_enhanced']:.2f} dB")
     lines[-1] += f", SSIM {metrics['ssim_compressed']:.3f} → {metrics['ssim_enhanced']:.3f}"
     return "<br>".join(lines)
@@ -84,7 +84,7 @@ def describe_judgement(judgement: Judgement) -> str:
 
 def percent(share: float) -> str:
     """A share in percent; small ones are not rounded to nothing."""
-    return "&lt; 1 %" if 0 < share < 0.005 else f"{share:.0%}".replace("%", " %")
+    return "&lt;&nbsp;1&nbsp;%" if 0 < share < 0.005 else f"{share:.0%}".replace("%", "&nbsp;%")
 
 
 def duration(seconds: float) -> str:

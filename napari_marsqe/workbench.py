@@ -7,12 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from marsqe.errors import MarsqeError
-from napari_marsqe import layers as conventions
 from napari_marsqe.jobs import Failure, Runner, Task
 from napari_marsqe.progress_strip import ProgressStrip
 from napari_marsqe.sections.base import Section
@@ -24,7 +23,7 @@ from napari_marsqe.sections.understand import UnderstandSection
 from napari_marsqe.session import Case, Session
 from napari_marsqe.settings import engine_settings
 from napari_marsqe.theme import style_sheet
-from napari_marsqe.views.comparison import Comparison
+from napari_marsqe.views.comparison import Comparison, side_by_side
 from napari_marsqe.views.inspector import HINT, READY, Inspector, TilePicker
 from napari_marsqe.wording import escape
 
@@ -42,11 +41,12 @@ class Workbench(QWidget):
 
     def __init__(self, napari_viewer: napari.viewer.Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.viewer = napari_viewer
+        # napari hands plugins a proxy, whose layers are new objects at every look; ours are known by identity.
+        self.viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         settings = engine_settings()
-        self.session = Session(napari_viewer, self)
+        self.session = Session(self.viewer, self)
         self.runner = Runner(self)
-        self.comparison = Comparison(napari_viewer, self)
+        self.comparison = Comparison(self.viewer, self)
         self.picker = TilePicker(self.session, self)
 
         self.open = OpenSection(settings.quality)
@@ -138,7 +138,8 @@ class Workbench(QWidget):
             return
         self._inspected = case
         self.picker.mark(case, row, column)
-        self._scroll.ensureWidgetVisible(self.inspector)
+        # Only after the column has been laid out with the pictures in it.
+        QTimer.singleShot(0, self._show_inspector)
 
     def set_comparing(self, on: bool) -> None:
         """Put compressed, enhanced and what was judged side by side, or go back."""
@@ -149,12 +150,8 @@ class Workbench(QWidget):
         if case is None or case.enhanced is None:
             self.judge.compare.setChecked(False)
             return
-        judged = [case.layers.get(role) for role in (conventions.RESIDUAL, conventions.GAIN)]
-        if case.judgement is not None and not case.judgement.has_truth:
-            judged = [case.layers.get(conventions.CHANGE)]
-        scales = [layer for layer in judged if layer is not None]
         self._compared = case
-        self.comparison.start([case.source, case.enhanced, *scales], scales)
+        self.comparison.start(side_by_side(case))
 
     def refresh(self) -> None:
         """Show the state of the session in all sections, and which button comes next."""
@@ -165,7 +162,7 @@ class Workbench(QWidget):
             section.refresh(self.session, busy)
             if key in self._notices:
                 section.say(*self._notices[key])
-        following = _next_step(case)
+        following = case.next_step if case is not None else "open"
         for key, section in self._sections.items():
             section.mark_next(key == following)
         if self._inspected is not case or case is None or case.understanding is None:
@@ -205,6 +202,10 @@ class Workbench(QWidget):
         self._scroll.setFrameShape(QFrame.Shape.NoFrame)
         self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._scroll.setWidget(column)
+        # Qt lays the column out for the width without a scroll bar, and leaves it so when the bar appears.
+        bar = self._scroll.verticalScrollBar()
+        assert bar is not None
+        bar.rangeChanged.connect(lambda *_: QTimer.singleShot(0, column.updateGeometry))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 2, 2, 2)
         layout.addWidget(self._scroll, 1)
@@ -236,6 +237,9 @@ class Workbench(QWidget):
         # A dock is destroyed without being asked; by then only Python's side is left, which is enough to let go.
         self.destroyed.connect(partial(_let_go, runner, (session, self.comparison, self.picker)))
 
+    def _show_inspector(self) -> None:
+        self._scroll.ensureWidgetVisible(self.inspector)
+
     def _submit(self, *tasks: Task) -> None:
         if not self.runner.is_busy:
             self.runner.submit(*tasks)
@@ -244,6 +248,7 @@ class Workbench(QWidget):
         return self.understand.task(self.session, case, self.enhance.device.value)
 
     def _on_source(self, layer: Any) -> None:
+        self._notices.clear()
         if layer is None:
             self.refresh()
             return
@@ -293,15 +298,3 @@ def _let_go(runner: Runner, followers: Sequence[Any]) -> None:
     runner.close()
     for follower in followers:
         follower.disconnect_viewer()
-
-
-def _next_step(case: Case | None) -> str:
-    if case is None:
-        return "open"
-    if case.understanding is None:
-        return "understand"
-    if case.enhancement is None:
-        return "enhance"
-    if case.judgement is None:
-        return "judge"
-    return "export" if case.exported is None else ""

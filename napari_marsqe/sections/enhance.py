@@ -43,7 +43,7 @@ class EnhanceSection(Section):
         self.options.addRow(self.faithful)
         self._wanted_model = settings.model
         self.device.set_value(settings.device)
-        self.unfold(False)
+        self.offer_options(shown=False)
 
     def task(self, session: Session, case: Case) -> Task:
         """Enhance a case with the settings of this moment and show the result."""

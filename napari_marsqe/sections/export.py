@@ -26,7 +26,6 @@ class ExportSection(Section):
     def __init__(self, parent: QWidget | None = None) -> None:
         tooltip = "Save the enhanced image as a TIFF that also holds its source, model and settings."
         super().__init__("5  Export", "Export…", tooltip, parent)
-        self.fix()
         self._suggestion = Path("enhanced.tif")
         self.requested.connect(self._ask)
 
@@ -40,7 +39,7 @@ class ExportSection(Section):
 
             if case.enhancement is enhancement:
                 case.exported = written
-            show_info(f"The enhanced image was saved to {written}")
+            show_info(f"Saved {written.name} in {written.parent}")
             session.changed.emit()
 
         return Task(KEY, "Exporting", partial(work.export, enhancement, path), apply, owner=case)

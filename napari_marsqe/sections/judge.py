@@ -25,15 +25,12 @@ class JudgeSection(Section):
     def __init__(self, parent: QWidget | None = None) -> None:
         tooltip = "Compare the result with the truth, or with the compressed image where there is no truth."
         super().__init__("4  Judge", "Judge", tooltip, parent)
-        self.fix()
         self.compare = QPushButton("Compare side by side")
         self.compare.setCheckable(True)
         self.compare.setToolTip(
             "Show compressed, enhanced, residual and ΔPSNR beside each other with linked views; press again to go back."
         )
-        layout = self.layout()
-        assert layout is not None
-        layout.addWidget(self.compare)
+        self.column.addWidget(self.compare)
 
     def task(self, session: Session, case: Case) -> Task:
         """Judge a case and show residuals, gains or changes."""

@@ -15,7 +15,7 @@ from napari_marsqe import layers as conventions
 from napari_marsqe import work
 from napari_marsqe.jobs import Task
 from napari_marsqe.reader import SUFFIXES
-from napari_marsqe.sections.base import Section
+from napari_marsqe.sections.base import Fold, Section, form
 from napari_marsqe.sections.choices import Choice, LayerChoice
 from napari_marsqe.session import Session
 from napari_marsqe.wording import describe_image
@@ -55,6 +55,12 @@ class OpenSection(Section):
         self.truth.chosen.connect(self.truth_chosen)
         self.options.addRow("Truth", self.truth)
 
+        self._add_simulation(quality)
+        self.offer_options(shown=True)
+
+    def _add_simulation(self, quality: int) -> None:
+        body = QWidget()
+        rows = form(body)
         self.original = LayerChoice(_is_picture, "choose a layer", "The image that is to be compressed.")
         self.original.chosen.connect(self._enable_simulate)
         self.quality = QSpinBox()
@@ -62,16 +68,19 @@ class OpenSection(Section):
         self.quality.setValue(quality)
         self.quality.setToolTip("JPEG quality factor, 1 (smallest file) to 100; rovers often use 30 to 95.")
         self.subsampling = Choice(SUBSAMPLINGS, "How much of the colour's resolution is kept; 4:2:0 keeps a quarter.")
-        self.simulate = QPushButton("Simulate downlink")
+        self.simulate = QPushButton("Compress")
         self.simulate.setToolTip("Compress the layer as a rover would, and keep it as the truth to judge against.")
         self.simulate.clicked.connect(self.simulate_requested)
         row = QHBoxLayout()
         row.addWidget(self.quality)
         row.addWidget(self.subsampling)
-        self.options.addRow("Original", self.original)
-        self.options.addRow("Quality", row)
-        self.options.addRow(self.simulate)
-        self.unfold()
+        rows.addRow("Layer", self.original)
+        rows.addRow("Quality", row)
+        rows.addRow(self.simulate)
+        tooltip = "Compress an image whose original you have, so that the gain can be measured."
+        self.simulation = Fold("Simulate downlink", body, tooltip)
+        self.options.addRow(self.simulation)
+        self.options.addRow(body)
 
     def open_task(self, session: Session, path: Path, truth: Path | None = None) -> Task:
         """Read a file and show it."""

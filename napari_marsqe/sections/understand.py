@@ -23,7 +23,6 @@ class UnderstandSection(Section):
     def __init__(self, parent: QWidget | None = None) -> None:
         tooltip = "Find the terrain classes and match a reference patch to every tile."
         super().__init__("2  Understand", "Find terrain", tooltip, parent)
-        self.fix()
 
     def task(self, session: Session, case: Case, device: str) -> Task:
         """Understand a case and show the terrain and the references."""

@@ -8,6 +8,12 @@ from typing import Any
 
 from qtpy.QtCore import QObject, Signal
 
+from napari_marsqe import layers
+from napari_marsqe.session import Case
+
+NAME_SIZE = 7
+"""Points; a long layer name must fit in half a canvas."""
+
 
 @dataclass(frozen=True)
 class _Look:
@@ -16,7 +22,7 @@ class _Look:
     visible: bool
     opacity: float
     name_shown: bool
-    colorbar_shown: bool
+    name_size: float
 
 
 @dataclass(frozen=True)
@@ -48,8 +54,8 @@ class Comparison(QObject):
         """Whether layers are side by side."""
         return self._before is not None
 
-    def start(self, layers: Sequence[Any], scales: Sequence[Any] = ()) -> None:
-        """Show ``layers`` beside each other in this order, those in ``scales`` with a colour bar."""
+    def start(self, shown: Sequence[Any]) -> None:
+        """Show layers beside each other, in this order."""
         if self.is_active:
             self.stop()
         viewer = self._viewer
@@ -57,16 +63,14 @@ class Comparison(QObject):
         self._changing = True
         try:
             # napari gives each visible layer a box, in the order of the list; hidden ones take no room.
-            self._order([*(layer for layer in viewer.layers if layer not in layers), *layers])
+            self._order([*(layer for layer in viewer.layers if layer not in shown), *shown])
             for layer in viewer.layers:
-                layer.visible = layer in layers
-            for layer in layers:
+                layer.visible = layer in shown
+            for layer in shown:
                 layer.opacity = 1.0
-                layer.name_overlay.visible = True
-                if layer in scales:
-                    layer.colorbar.visible = True
+                layer.name_overlay.visible, layer.name_overlay.font_size = True, NAME_SIZE
             grid = viewer.canvas.grid
-            grid.stride, grid.shape, grid.spacing = 1, _shape(len(layers)), 6
+            grid.stride, grid.shape, grid.spacing = 1, _shape(len(shown)), 6
             grid.enabled = True
             viewer.fit_to_view()
         finally:
@@ -88,9 +92,7 @@ class Comparison(QObject):
             for layer in known:
                 look = before.looks[layer]
                 layer.visible, layer.opacity = look.visible, look.opacity
-                layer.name_overlay.visible = look.name_shown
-                if hasattr(layer, "colorbar"):
-                    layer.colorbar.visible = look.colorbar_shown
+                layer.name_overlay.visible, layer.name_overlay.font_size = look.name_shown, look.name_size
             viewer.scene.camera.center = before.centre
             viewer.scene.camera.zoom = before.zoom
         finally:
@@ -105,12 +107,7 @@ class Comparison(QObject):
         viewer = self._viewer
         grid = viewer.canvas.grid
         looks = {
-            layer: _Look(
-                layer.visible,
-                layer.opacity,
-                layer.name_overlay.visible,
-                layer.colorbar.visible if hasattr(layer, "colorbar") else False,
-            )
+            layer: _Look(layer.visible, layer.opacity, layer.name_overlay.visible, layer.name_overlay.font_size)
             for layer in viewer.layers
         }
         settings = {"enabled": grid.enabled, "stride": grid.stride, "shape": grid.shape, "spacing": grid.spacing}
@@ -118,15 +115,24 @@ class Comparison(QObject):
         return _View(tuple(viewer.layers), looks, settings, tuple(camera.center), float(camera.zoom))
 
     def _order(self, wanted: list[Any]) -> None:
-        layers = self._viewer.layers
+        listed = self._viewer.layers
         for index, layer in enumerate(wanted):
-            here = layers.index(layer)
+            here = listed.index(layer)
             if here != index:
-                layers.move(here, index)
+                listed.move(here, index)
 
     def _on_grid(self, event: Any = None) -> None:
         if not self._changing and self.is_active and not self._viewer.canvas.grid.enabled:
             self.stop()
+
+
+def side_by_side(case: Case) -> list[Any]:
+    """What is worth comparing of a case: compressed, enhanced, and what the judgement shows."""
+    roles = [layers.RESIDUAL, layers.GAIN]
+    if case.judgement is not None and not case.judgement.has_truth:
+        roles = [layers.CHANGE]
+    shown = [case.source, case.enhanced, *(case.layers.get(role) for role in roles)]
+    return [layer for layer in shown if layer is not None]
 
 
 def _shape(number: int) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 from marsqe.results import TILE
 from marsqe.terrain import CLASSES
 from napari_marsqe import layers as conventions
+from napari_marsqe.labels import Words
 from napari_marsqe.session import Case, Session
 from napari_marsqe.wording import chip, escape
 
@@ -23,7 +24,7 @@ SIDE = 92
 _CAPTIONS = (
     ("This tile", "The tile as it came down, compressed."),
     ("Reference", "The matched reference patch, uncompressed."),
-    ("Its twin", "The same reference, compressed as this image was; it is what the tile is compared with."),
+    ("… compressed", "The same reference, compressed as this image was: what the tile was matched with."),
 )
 
 
@@ -51,10 +52,7 @@ class Inspector(QFrame):
             column.addWidget(below)
             pictures.addLayout(column)
         pictures.addStretch(1)
-        self.words = QLabel()
-        self.words.setWordWrap(True)
-        self.words.setTextFormat(Qt.TextFormat.RichText)
-        self.words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.words = Words()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 6, 4, 7)
         layout.setSpacing(4)
@@ -66,8 +64,7 @@ class Inspector(QFrame):
     def clear(self, hint: str) -> None:
         """Show no tile, but what to do."""
         self._gallery.hide()
-        self.words.setObjectName("marsqeHint")
-        self.words.setText(hint)
+        self.words.say(hint, "Hint")
 
     def show_tile(self, case: Case, row: int, column: int) -> None:
         """Show a tile of an understood case and its reference.
@@ -92,8 +89,7 @@ class Inspector(QFrame):
             picture.setPixmap(to_pixmap(pixels))
         entry, patches = dictionary.entry(label, index), len(dictionary.patches[label])
         name = CLASSES[label - 1]
-        self.words.setObjectName("")
-        self.words.setText(
+        self.words.say(
             f"Row {row + 1}, column {column + 1}: {chip(name)} <b>{name}</b>, reference {index + 1} of {patches}<br>"
             f"Divergence {matches.divergences[row, column]:.3f} (KL, 0 = same texture)<br>"
             f"Similarity {matches.similarity[row, column]:.2f} (1 = same structure)<br>"

@@ -22,6 +22,7 @@ _SUBSAMPLING_NAMES: Final = {
     (4, 1): "4:1:1",
     (4, 2): "4:1:0",
 }
+_EYES: Final = {"left": "left", "right": "right", "both": "both eyes"}
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,40 @@ class Compression:
 
 @dataclass(frozen=True)
 class Product:
-    """Identity of a mission product; None where the file name does not tell."""
+    """Identity of a mission product; None where the file name does not tell.
+
+    Attributes
+    ----------
+    mission : str or None
+        "Perseverance", "Ingenuity", "Curiosity", "Opportunity", "Spirit" or "InSight".
+    camera : str or None
+        For example "front Hazcam" or "Mastcam-Z".
+    eye : str or None
+        "left", "right" or, for stereo products, "both".
+    filter : str or None
+        Optical filter or lamp, for example "R6 (1022 nm)".
+    sol : int or None
+        Martian day of the mission; never computed from the clock.
+    clock : str or None
+        Spacecraft clock in seconds, with the fraction that the name has. Frames of one Mastcam-Z or SHERLOC sequence
+        may share that of the first.
+    onboard_compression : str or None
+        How the pixels were compressed before they were sent, for example "JPEG quality 95" or "ICER lossless".
+    onboard_quality : int or None
+        The JPEG quality factor of that, 1-99.
+    product_type : str or None
+        The mission's own code, for example "ECM", "RAD", "EDR" or "DRCL".
+    colour : str or None
+        What the samples are where the name says so: "RGB", "Bayer mosaic", "panchromatic", "red band".
+    sequence : str or None
+        Identifier of the commanded sequence.
+    site, drive : int or None
+        Counters of the rover's position.
+    thumbnail : bool or None
+        Whether it is one.
+    downsampling : int or None
+        Pixels along each side that were averaged or skipped for one, 1 for none.
+    """
 
     mission: str | None = None
     camera: str | None = None
@@ -84,6 +118,35 @@ class Product:
     sol: int | None = None
     clock: str | None = None
     onboard_compression: str | None = None
+    onboard_quality: int | None = None
+    product_type: str | None = None
+    colour: str | None = None
+    sequence: str | None = None
+    site: int | None = None
+    drive: int | None = None
+    thumbnail: bool | None = None
+    downsampling: int | None = None
+
+    def summary(self) -> str:
+        """One line for people; empty where nothing is known."""
+        if self.mission is None:
+            return ""
+        parts = [self.mission]
+        if self.camera:
+            parts.append(f"{self.camera} ({_EYES[self.eye]})" if self.eye in _EYES else self.camera)
+        if self.filter:
+            parts.append(f"filter {self.filter}")
+        if self.colour and self.colour != "RGB":
+            parts.append(self.colour)
+        if self.sol is not None:
+            parts.append(f"sol {self.sol}")
+        if self.thumbnail:
+            parts.append("thumbnail")
+        if self.downsampling not in (None, 1):
+            parts.append(f"downsampled {self.downsampling}x{self.downsampling}")
+        if self.onboard_compression:
+            parts.append(f"{self.onboard_compression} on board")
+        return ", ".join(parts)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from marsqe.errors import SettingError
+
 CLASSES: Final = ("sky", "sand", "soil", "rock")
 """Class names; the label of ``CLASSES[i]`` is ``i + 1``, and 0 is unlabelled."""
 
@@ -34,11 +36,20 @@ class Terrain:
         In the order of ``CLASSES``, summing to 1; None for labels that a person drew or a file gave.
     source : str
         Who drew the labels: a network with the hash of its weights, or "given".
+
+    Raises
+    ------
+    SettingError
+        If the labels have another shape or dtype, or any is above 4.
     """
 
     labels: NDArray[np.uint8]
     probabilities: NDArray[np.float32] | None = None
     source: str = "given"
+
+    def __post_init__(self) -> None:
+        if self.labels.ndim != 2 or self.labels.dtype != np.uint8 or self.labels.max(initial=0) > len(CLASSES):
+            raise SettingError(f"terrain labels must be (height, width) of uint8, 0 to {len(CLASSES)}")
 
     def shares(self) -> dict[str, float]:
         """Share of the labelled pixels per class, 0-1; all zero where nothing is labelled."""

@@ -12,7 +12,7 @@ from marsqe.networks.marsqe import LiteConfig, MarsQE, MarsQEConfig, MarsQELite,
 from marsqe.networks.padding import join_tiles, reflect_to, split_tiles
 from marsqe.networks.post import PostConfig
 from marsqe.networks.swift import MarsQESwift
-from marsqe.networks.texture import EncodedReference
+from marsqe.networks.texture import EncodedReference, unfold_blocks
 
 LITE = LiteConfig(widths=(8, 12, 16), blocks=1, reduction=4)
 POST = PostConfig(widths=(4, 6, 8), down=(1, 1, 1), up=(1, 1, 1), keys=8, reduction=2)
@@ -92,6 +92,15 @@ def test_raw_references_are_told_to_be_uncompressed_whatever_the_file() -> None:
     assert not torch.equal(told[1], gray[0]), "uncompressed is not the same as unknown"
 
 
+def test_values_are_encoded_as_uncompressed_and_keys_as_the_file() -> None:
+    lite = wake(MarsQELite(LITE)).eval()
+    level = lite.encode_references(pixels(1, seed=1), pixels(1, seed=2), condition(1))[0]
+    raw = lite.encoder(pixels(1, seed=1), raw_condition(condition(1)))[0]
+    compressed = lite.encoder(pixels(1, seed=2), condition(1))[0]
+    assert torch.equal(level.values, unfold_blocks(raw, 4))
+    assert torch.equal(level.keys, unfold_blocks(compressed, 4))
+
+
 def test_works_without_known_tables_on_gray() -> None:
     lite = wake(MarsQELite(LITE))
     unknown = torch.from_numpy(condition_vector(None, colour=False))[None]
@@ -138,6 +147,20 @@ def test_full_network_enhances_images_of_any_size_in_two_steps() -> None:
     assert post_enhanced.dtype == torch.float32
     assert not torch.allclose(enhanced, image)
     assert not torch.allclose(post_enhanced, enhanced)
+
+
+def test_images_of_a_batch_keep_their_own_patches_and_condition() -> None:
+    network = tiny().eval()
+    images = torch.rand(2, 3, 128, 256, generator=torch.Generator().manual_seed(6))
+    conditions = torch.cat([condition(1), torch.zeros(1, 12)])
+    labels = torch.ones(2, 128, 256, dtype=torch.uint8)
+    references = network.encode_references(pixels(4, 128, 1), pixels(4, 128, 2), condition(4))
+    with torch.inference_mode():
+        together = network(images, conditions, references, labels)
+        for i in range(2):
+            own = [level.select(torch.tensor([2 * i, 2 * i + 1])) for level in references]
+            alone = network(images[i : i + 1], conditions[i : i + 1], own, labels[i : i + 1])
+            torch.testing.assert_close(together.post_enhanced[i : i + 1], alone.post_enhanced, atol=1e-4, rtol=1e-4)
 
 
 def test_labels_matter_to_the_post_enhancement_alone() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -19,6 +20,7 @@ from marsqe.image import MarsImage
 from marsqe.networks.segformer import SegFormer, SegFormerConfig, Stage
 from marsqe.progress import Progress
 from marsqe.segment import prepare, run, segment, segment_steps, windows
+from marsqe.terrain import CLASSES
 
 TINY = SegFormerConfig(
     stem=4,
@@ -120,11 +122,8 @@ def test_the_same_image_gives_the_same_terrain() -> None:
 
 
 @pytest.mark.usefixtures("folder")
-def test_progress_counts_the_windows_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(windows, "WINDOW", (64, 96))
-    monkeypatch.setattr(windows, "OVERLAP", 32)
-    monkeypatch.setattr(prepare, "LEAST_SIDE", 1)
-    seen = list(segment_steps(MarsImage.from_array(picture(64, 300)), device="cpu"))
+def test_progress_counts_the_windows_to_the_end() -> None:
+    seen = list(segment_steps(MarsImage.from_array(picture(40, 1500)), device="cpu"))
     assert all(isinstance(step, Progress) for step in seen)
     assert [step.done for step in seen] == list(range(seen[-1].total + 1))
     assert seen[-1].total > 2
@@ -141,7 +140,7 @@ def test_windows_cover_an_image_and_overlap_enough(length: int) -> None:
     found = windows.starts(length, 640, 192)
     assert found[0] == 0
     assert found[-1] + min(640, length) == length
-    assert all(0 < b - a <= 640 - 192 for a, b in zip(found, found[1:], strict=False))
+    assert all(0 < b - a <= 640 - 192 for a, b in itertools.pairwise(found))
 
 
 def test_windows_blend_without_a_seam() -> None:
@@ -167,7 +166,7 @@ def test_windows_that_agree_blend_to_what_they_agree_on() -> None:
 
 @pytest.mark.parametrize(
     ("shape", "expected"),
-    [((1152, 1600), (640, 889)), ((600, 5000), (600, 5000)), ((256, 256), (384, 384)), ((100, 130), (200, 260))],
+    [((1152, 1600), (640, 889)), ((600, 5000), (600, 5000)), ((256, 256), (512, 512)), ((100, 130), (200, 260))],
 )
 def test_the_working_size_bounds_the_short_side(shape: tuple[int, int], expected: tuple[int, int]) -> None:
     assert prepare.working_size(*shape) == expected
@@ -236,3 +235,32 @@ def test_weights_of_another_network_are_refused(folder: Path) -> None:
     (folder / f"{run.WEIGHTS}.json").write_text(json.dumps(card))
     with pytest.raises(WeightsError, match="another network"):
         segment(MarsImage.from_array(picture(32, 32)), device="cpu")
+
+
+def labels_of_sample(name: str) -> np.ndarray:
+    from marsqe.read import open_image
+    from marsqe.samples import sample_path
+
+    return segment(open_image(sample_path(name)), device="cpu").labels
+
+
+def share(labels: np.ndarray, name: str) -> float:
+    return float((labels == CLASSES.index(name) + 1).mean())
+
+
+def test_the_bundled_network_finds_the_horizon_in_colour_and_gray() -> None:
+    colour = labels_of_sample("curiosity-mastcam")
+    assert share(colour[:30], "sky") > 0.9
+    assert share(colour[110:], "sky") < 0.02
+    gray = labels_of_sample("opportunity-hazcam")
+    assert share(gray[:35], "sky") > 0.8
+    assert share(gray[200:], "sky") < 0.05
+
+
+def test_the_bundled_network_tells_rock_from_what_lies_between() -> None:
+    gray = labels_of_sample("curiosity-navcam")
+    assert share(gray[100:200, 20:150], "rock") > 0.6
+    assert share(gray[300:, 300:], "rock") < 0.3
+    colour = labels_of_sample("perseverance-hazcam")
+    assert share(colour[60:180, 250:350], "rock") > 0.7
+    assert share(colour, "sky") < 0.1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -176,7 +177,7 @@ def test_training_starts_saves_and_resumes(tmp_path: Path) -> None:
     assert torch.equal(network.encoder.stem.weight, frozen)
     assert not torch.equal(network.decoder.classify.weight, before)
     resumed = SegFormer(TINY)
-    reports = list(train(resumed, corpus, tmp_path, Recipe(**{**vars(recipe), "budget": 0.8}), resume=True))
+    reports = list(train(resumed, corpus, tmp_path, replace(recipe, budget=last.elapsed + 0.3), resume=True))
     assert reports[0].step > last.step
     assert reports[0].elapsed > last.elapsed
     averaged = SegFormer(TINY)

@@ -7,6 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import marsqe
 from marsqe.cli.output import Outcome, emit, follow, for_each
 from marsqe.cli.paths import output_for
@@ -25,7 +27,8 @@ def info(arguments: Namespace) -> int:
     def line(r: dict[str, Any]) -> str:
         kind = "colour" if r["channels"] == 3 else "gray"
         size = f"{r['width']} x {r['height']}, {kind}, {r['bits']}-bit"
-        return f"{r['input']}: {size}; {r['compression']['summary']}; SHA-256 {r['sha256'][:12]}"
+        facts = [size, r["product"].get("summary", ""), r["compression"]["summary"], f"SHA-256 {r['sha256'][:12]}"]
+        return f"{r['input']}: {'; '.join(filter(None, facts))}"
 
     return emit(for_each(arguments.inputs, work), arguments.json, line)
 
@@ -50,8 +53,12 @@ def describe(image: MarsImage) -> dict[str, Any]:
             "tables": None if c.tables is None else [t.tolist() for t in c.tables],
             "summary": c.summary(),
         },
-        "product": {key: value for key, value in asdict(image.product).items() if value is not None},
+        "product": _without_none(asdict(image.product) | {"summary": image.product.summary() or None}),
     }
+
+
+def _without_none(facts: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in facts.items() if value is not None}
 
 
 def models(arguments: Namespace) -> int:
@@ -76,16 +83,22 @@ def _gains(validation: dict[str, dict[str, dict[str, float]]] | None) -> str:
 
 def enhance(arguments: Namespace) -> int:
     """Enhance each input and write it with its provenance."""
-    target = output_for(arguments.inputs, arguments.output, ".tif")
+    from marsqe.export.images import PNG_ENDINGS, TIFF_ENDINGS
+    from marsqe.networks.registry import AUTO, find
+
+    if arguments.model != AUTO:
+        find(arguments.model)
+    target = output_for(arguments.inputs, arguments.output, ".tif", allowed=(*TIFF_ENDINGS, *PNG_ENDINGS))
     region = Region(*arguments.region) if arguments.region else None
 
     def work(path: Path) -> dict[str, Any]:
+        output = target(path)
         image = marsqe.open_image(path)
         steps = marsqe.enhance_steps(
             image, arguments.model, arguments.device, region, faithful=not arguments.no_faithful
         )
         result = follow(steps, path.name)
-        written = result.save(target(path))
+        written = result.save(output)
         return {
             "output": str(written),
             "model": result.model,
@@ -105,12 +118,13 @@ def segment(arguments: Namespace) -> int:
     """Write the terrain classes of each input as an 8-bit PNG."""
     from marsqe.export import save_terrain
 
-    target = output_for(arguments.inputs, arguments.output, ".png")
+    target = output_for(arguments.inputs, arguments.output, ".png", allowed=(".png",))
 
     def work(path: Path) -> dict[str, Any]:
+        output = target(path)
         image = marsqe.open_image(path)
         terrain = follow(marsqe.segment_steps(image, arguments.device), path.name)
-        return {"output": str(save_terrain(terrain, target(path))), "shares": terrain.shares()}
+        return {"output": str(save_terrain(terrain, output)), "shares": terrain.shares()}
 
     def line(r: dict[str, Any]) -> str:
         return f"{r['input']} -> {r['output']} ({shares_in_words(r['shares'])})"
@@ -156,15 +170,14 @@ def match(arguments: Namespace) -> int:
 
 def compress(arguments: Namespace) -> int:
     """Compress each input to JPEG at one quality factor."""
-    from marsqe.codecs.jpeg import encode_jpeg
-    from marsqe.colour import as_8bit
+    from marsqe.codecs.downlink import encode_pixels
     from marsqe.export.atomic import atomic
 
     target = output_for(arguments.inputs, arguments.output, ".jpg", allowed=(".jpg", ".jpeg"))
 
     def work(path: Path) -> dict[str, Any]:
         image = marsqe.open_image(path)
-        data = encode_jpeg(as_8bit(image.pixels), quality=arguments.qf, subsampling=arguments.subsampling)
+        data = encode_pixels(image.pixels, arguments.qf, arguments.subsampling)
         output = target(path)
         with atomic(output) as part:
             part.write_bytes(data)
@@ -200,6 +213,36 @@ def judge(arguments: Namespace) -> int:
         return "\n".join([r["input"], *(f"    {name}: {value:.4f}" for name, value in values.items())])
 
     return emit(for_each([arguments.enhanced], work), arguments.json, line)
+
+
+def verify(arguments: Namespace) -> int:
+    """Compress an enhanced image as its JPEG was, and say how much comes back identical."""
+
+    def work(path: Path) -> dict[str, Any]:
+        from marsqe.export import save_pixels
+        from marsqe.judgement import verification
+
+        image, enhanced = marsqe.open_image(path), marsqe.open_image(arguments.enhanced)
+        found = verification.verify(image, path.read_bytes(), enhanced.pixels)
+        result: dict[str, Any] = {
+            "enhanced": str(arguments.enhanced),
+            "identical_blocks": found.blocks,
+            "identical_coefficients": found.coefficients,
+            "identical_blocks_of_the_jpeg_itself": found.jpeg_blocks,
+        }
+        if arguments.mask:
+            mask = found.changed.repeat(8, axis=0).repeat(8, axis=1).astype(np.uint8) * 255
+            result["mask"] = str(save_pixels(mask, arguments.mask))
+        return result
+
+    def line(r: dict[str, Any]) -> str:
+        blocks, own = 100 * r["identical_blocks"], 100 * r["identical_blocks_of_the_jpeg_itself"]
+        return (
+            f"{r['enhanced']}: {blocks:.2f} % of blocks and {100 * r['identical_coefficients']:.3f} % of coefficients "
+            f"come back identical when compressed as {r['input']} was ({own:.2f} % of blocks for the JPEG itself)"
+        )
+
+    return emit(for_each([arguments.jpeg], work), arguments.json, line)
 
 
 def demo(arguments: Namespace) -> int:

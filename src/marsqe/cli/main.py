@@ -11,8 +11,9 @@ from pathlib import Path
 import marsqe
 from marsqe.cli import commands
 from marsqe.cli.output import say
+from marsqe.cli.training import add_train
 from marsqe.codecs.jpeg import SUBSAMPLINGS
-from marsqe.errors import MarsqeError
+from marsqe.errors import MarsqeError, SettingError
 
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -60,11 +61,19 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--compressed", type=Path, metavar="JPEG", help="the compressed image, for gains")
     p.set_defaults(run=commands.judge)
 
+    p = commands_of.add_parser("verify", parents=[shared], help="compress an enhanced image again and compare")
+    p.add_argument("jpeg", type=Path, metavar="JPEG", help="the file that was enhanced")
+    p.add_argument("enhanced", type=Path, metavar="ENHANCED")
+    p.add_argument("--mask", type=Path, metavar="PNG", help="write where blocks differ, in white")
+    p.set_defaults(run=commands.verify)
+
     p = commands_of.add_parser("demo", parents=[device, shared], help="the main job on a bundled sample, with a report")
     p.add_argument("--sample", metavar="NAME", help="which sample (default: the first)")
     p.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="where to write (default: out)")
     p.add_argument("--open", action="store_true", help="then open it all in napari")
     p.set_defaults(run=commands.demo)
+
+    add_train(commands_of)
     return top
 
 
@@ -79,7 +88,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     parsed = parser().parse_args(arguments)
     try:
-        return int(parsed.run(parsed))
+        code = int(parsed.run(parsed))
+        sys.stdout.flush()
+        return code
+    except SettingError as error:
+        # A setting that no input could be done with; what one input cannot do is told with that input.
+        say(f"marsqe: {error}")
+        return 2
     except MarsqeError as error:
         say(f"marsqe: {error}")
         return 1

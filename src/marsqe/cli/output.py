@@ -57,7 +57,7 @@ def follow(steps: Steps[T], name: str) -> T:
         except StopIteration as stop:
             if watching:
                 print(f"\r\033[K{name}: {time.monotonic() - started:.1f} s", file=sys.stderr, flush=True)
-            return stop.value  # type: ignore[no-any-return]
+            return stop.value
         if watching:
             print(f"\r\033[K{name}: {now.step} {now.done}/{now.total}", end="", file=sys.stderr, flush=True)
 
@@ -66,11 +66,17 @@ def emit(outcome: Outcome, as_json: bool, line: Callable[[dict[str, Any]], str])
     """Print the outcome, as one JSON document or a line for each result, and return the exit code."""
     if as_json:
         document = {"results": outcome.results, "errors": outcome.failures}
-        print(json.dumps(_finite(document), indent=1, ensure_ascii=False))
+        print(json.dumps(_finite(document), indent=1))  # ASCII: names of files need not be valid text
     else:
         for result in outcome.results:
-            print(line(result))
+            print(_printable(line(result)))
     return outcome.exit_code
+
+
+def _printable(text: str) -> str:
+    """Text that standard output can show: names of files may hold what its encoding does not."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _finite(value: Any) -> Any:

@@ -19,7 +19,7 @@ def output_for(
     Raises
     ------
     SettingError
-        If two inputs would be written to one file, or several inputs are given one file.
+        If two inputs would be written to one file, several inputs are given one file, or the ending is not allowed.
     """
     named = output.suffix != "" and not output.is_dir()
     if named and len(inputs) > 1:

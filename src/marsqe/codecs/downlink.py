@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
 from marsqe.codecs.jpeg import encode_jpeg
 from marsqe.colour import as_8bit
+from marsqe.errors import SettingError
 from marsqe.image import MarsImage, Pixels
+
+_MOST_SIDE: Final = 65_500
+"""Largest side that libjpeg writes."""
+
+
+def encode_pixels(pixels: Pixels, quality: int, subsampling: str = "4:2:0") -> bytes:
+    """JPEG bytes of pixels; see :func:`simulate_downlink`.
+
+    Raises
+    ------
+    SettingError
+        If the quality or the subsampling is none that can be had, or the image is larger than a JPEG can be.
+    """
+    if max(pixels.shape[:2]) > _MOST_SIDE:
+        raise SettingError(f"a JPEG has at most {_MOST_SIDE} pixels a side; cut the image into smaller ones first")
+    source: NDArray[np.uint8] = as_8bit(pixels)
+    try:
+        return encode_jpeg(source, quality=quality, subsampling=subsampling)
+    except ValueError as error:
+        raise SettingError(str(error)) from error
 
 
 def simulate_downlink(pixels: Pixels, quality: int, subsampling: str = "4:2:0", *, name: str = "image") -> MarsImage:
@@ -28,11 +51,15 @@ def simulate_downlink(pixels: Pixels, quality: int, subsampling: str = "4:2:0", 
     -------
     MarsImage
         As :func:`marsqe.open_image` gives it; its ``metadata["encoded"]`` holds the JPEG's bytes.
+
+    Raises
+    ------
+    SettingError
+        As :func:`encode_pixels`.
     """
     from marsqe.read import decode_image
 
-    source: NDArray[np.uint8] = as_8bit(pixels)
-    data = encode_jpeg(source, quality=quality, subsampling=subsampling)
+    data = encode_pixels(pixels, quality, subsampling)
     image = decode_image(data)
     image.metadata.update(name=f"{name}_q{quality}", encoded=data)
     return image

@@ -42,7 +42,8 @@ def half_precision(device: torch.device) -> torch.dtype | None:
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
     if device.type == "cpu":
-        able = torch.cpu.get_capabilities()
+        ask = getattr(torch.cpu, "get_capabilities", None)  # absent from older versions of torch
+        able = ask() if ask is not None else {}
         return torch.bfloat16 if able.get("avx512_bf16") or able.get("amx_bf16") else None
     return None
 

@@ -8,6 +8,7 @@ one. With a cell narrower than half a step it also guards against harm: a networ
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from typing import Any, Final
 
 import numpy as np
@@ -15,30 +16,55 @@ from numpy.typing import NDArray
 from scipy.fft import dctn, idctn
 
 from marsqe.codecs.coefficients import Coefficients, coefficients_from_bytes
-from marsqe.image import MarsImage
+from marsqe.image import MarsImage, to_stored
 
-CELL: Final = 0.5
-"""Half-width of the cell in quantization steps."""
+CELL: Final = 0.35
+"""Half-width of the cell in quantization steps. Measured on validation images from quality 20 to 92: a narrower cell
+than the half step that the file allows gains more and loses nowhere."""
+NARROW_CELL: Final = 0.25
+"""The same above quality 92, where steps are so small that a file saved twice could be harmed."""
+_NARROW_FROM: Final = 93
 
 # JFIF: RGB to YCbCr, and back.
 _FORWARD: Final = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
 _BACKWARD: Final = np.linalg.inv(_FORWARD)
 
 
+def cell_for(compression: Compression) -> float:
+    """Half-width of the cell for a file, by its quality factor."""
+    return cell_of_quality(compression.quality or 0)
+
+
+def cell_of_quality(quality: int) -> float:
+    """Half-width of the cell for a quality factor; 0 stands for none."""
+    return NARROW_CELL if quality >= _NARROW_FROM else CELL
+
+
 def coefficients_of(image: MarsImage) -> Coefficients | None:
     """The coefficients of the JPEG that an image came from.
 
-    None where it came from none, where its components are not luma and chroma, or where the file has changed or gone
-    since it was opened.
+    None where it came from none, where its components are not luma and chroma at the subsampling that is known, or
+    where the file has changed or gone since it was opened.
     """
     if image.compression.codec != "JPEG" or image.metadata.get("colour_transform") == "RGB":
         return None
     data = image.metadata.get("encoded")
-    if data is None and image.path is not None and image.path.is_file():
-        data = image.path.read_bytes()
+    if data is None and image.path is not None:
+        with suppress(OSError):
+            data = image.path.read_bytes()
     if data is None or hashlib.sha256(data).hexdigest() != image.sha256:
         return None
-    return coefficients_from_bytes(data)
+    found = coefficients_from_bytes(data)
+    return found if _covers(found, image) else None
+
+
+def _covers(found: Coefficients, image: MarsImage) -> bool:
+    """Whether the blocks are those of the image: not so where pixels were cut out, or luma is the subsampled plane."""
+    height, width = to_stored(image.pixels, image.orientation).shape[:2]
+    horizontal, vertical = image.compression.subsampling or (1, 1)
+    chroma = (-(-height // (8 * vertical)), -(-width // (8 * horizontal)))
+    wanted = [(-(-height // 8), -(-width // 8)), chroma, chroma][: 3 if image.is_colour else 1]
+    return [part.shape[:2] for part in found.components] == wanted
 
 
 def project_plane(
@@ -100,7 +126,10 @@ def project(
         Not clipped to 0-255.
     """
     if pixels.ndim == 2:
-        return project_plane(pixels - 128.0, coefficients.components[0], coefficients.tables[0], cell) + 128.0
+        return (
+            project_plane(pixels.astype(np.float64) - 128.0, coefficients.components[0], coefficients.tables[0], cell)
+            + 128.0
+        )
     ycc = pixels.astype(np.float64) @ _FORWARD.T
     ycc[..., 0] = project_plane(ycc[..., 0] - 128.0, coefficients.components[0], coefficients.tables[0], cell) + 128.0
     horizontal, vertical = subsampling

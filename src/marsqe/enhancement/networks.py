@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from marsqe.colour import as_rgb
 from marsqe.enhancement.devices import autocast
-from marsqe.enhancement.windows import Window, windows
+from marsqe.enhancement.windows import CORE, Window, windows
 from marsqe.errors import DeviceError
 from marsqe.image import Compression
 from marsqe.matching.dictionary import Dictionary
@@ -44,7 +44,7 @@ def loaded(name: str, device: str) -> nn.Module:
 
     from marsqe.networks.registry import load
 
-    return load(name).to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload,no-any-return]
+    return load(name).to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
 
 def to_planes(pixels: NDArray[np.float32], device: torch.device) -> Tensor:
@@ -68,7 +68,7 @@ def run_windows(network: nn.Module, job: Job, core: int | None = None) -> Steps[
 
     out = job.pixels.copy()
     condition = torch.from_numpy(job.condition)[None].to(job.device)
-    parts = windows(job.pixels.shape[:2], job.region, **({} if core is None else {"core": core}))
+    parts = windows(job.pixels.shape[:2], job.region, CORE if core is None else core)
     for done, window in enumerate(parts):
         yield Progress(STEP, done, len(parts))
         frame = _cut(job.pixels, window.frame)
@@ -119,13 +119,15 @@ def run_tiles(
     total = len(batches) + (labels is not None)
     main: Any = network if labels is None else network.main
     yield Progress(STEP, 0, total)
+    # No context may stay open over a yield: it would hold for the caller too, and close in whatever thread cancels.
     with torch.inference_mode(), autocast(job.device):
         encoded, offsets = _encode_dictionary(main, dictionary, compression, condition, colour)
-        enhanced = tiles.clone()
-        features: Tensor | None = None
-        for done, batch in enumerate(batches):
-            rows = torch.from_numpy(batch)
-            index = torch.tensor([offsets[int(flat_classes[i])] + int(flat_references[i]) for i in batch])
+    enhanced = tiles.clone()
+    features: Tensor | None = None
+    for done, batch in enumerate(batches):
+        rows = torch.from_numpy(batch)
+        index = torch.tensor([offsets[int(flat_classes[i])] + int(flat_references[i]) for i in batch])
+        with torch.inference_mode(), autocast(job.device):
             chosen = [level.select(index.to(job.device)) for level in encoded]
             output = main(tiles[rows].to(job.device), condition.expand(len(batch), -1), chosen)
             enhanced[rows] = output.enhanced.float().cpu()
@@ -133,14 +135,15 @@ def run_tiles(
                 if features is None:
                     features = torch.zeros(len(tiles), *output.features.shape[1:], dtype=output.features.dtype)
                 features[rows] = output.features.cpu()
-            yield Progress(STEP, done + 1, total)
-        result = join_tiles(enhanced, height, width)
-        if labels is not None and features is not None:
-            network_labels = torch.from_numpy(np.ascontiguousarray(labels))[None].to(job.device)
-            whole = (t.to(job.device) for t in (planes, result, join_tiles(features, height, width)))
-            post: Any = network.post
+        yield Progress(STEP, done + 1, total)
+    result = join_tiles(enhanced, height, width)
+    if labels is not None and features is not None:
+        network_labels = torch.from_numpy(np.ascontiguousarray(labels))[None].to(job.device)
+        whole = (t.to(job.device) for t in (planes, result, join_tiles(features, height, width)))
+        post: Any = network.post
+        with torch.inference_mode(), autocast(job.device):
             result = post(*whole, network_labels, condition).float().cpu()
-            yield Progress(STEP, total, total)
+        yield Progress(STEP, total, total)
     out: NDArray[np.float32] = result[0].permute(1, 2, 0).numpy()
     return out
 
@@ -183,10 +186,11 @@ def with_retry(start: Any, batch: int) -> Generator[Progress, None, NDArray[np.f
         try:
             return (yield from start(batch))
         except torch.OutOfMemoryError as error:
-            torch.cuda.empty_cache()
             if batch == 1:
                 raise DeviceError(
                     "the device ran out of memory even with one tile at a time; close other programs that use it, or "
                     "choose the CPU as device"
                 ) from error
             batch //= 2
+        # Only here, where the error and with it the tensors of its frames are gone.
+        torch.cuda.empty_cache()

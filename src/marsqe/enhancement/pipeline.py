@@ -14,15 +14,16 @@ from numpy.typing import NDArray
 import marsqe
 from marsqe.colour import as_rgb
 from marsqe.enhancement.devices import half_precision, resolve_device
-from marsqe.enhancement.faithful import CELL, coefficients_of, project
+from marsqe.enhancement.faithful import cell_for, coefficients_of, project
 from marsqe.enhancement.networks import Job, loaded, run_tiles, run_windows, with_retry
+from marsqe.enhancement.windows import CORE
 from marsqe.errors import SettingError
 from marsqe.image import MarsImage, Pixels, to_stored, to_upright
 from marsqe.matching import load_dictionary, match_steps, twin_compression
 from marsqe.networks.conditioning import condition_vector
 from marsqe.networks.registry import Preset, choose
 from marsqe.progress import Progress, Steps, run
-from marsqe.results import Enhancement, Matches, Region
+from marsqe.results import TILE, Enhancement, Matches, Region
 from marsqe.segment import segment_steps
 from marsqe.terrain import Terrain
 
@@ -45,16 +46,19 @@ def enhance_steps(
     region = _checked(region, image.shape)
     place = resolve_device(device)
     preset = choose(model, place.type)
+    if batch < 1:
+        raise SettingError(f"the tile batch must be 1 or more, not {batch}")
+    _check_understanding(terrain, matches, image.shape)
+    yield Progress(f"Loading {preset.name}", 0, 1)
+    network = loaded(preset.name, place.type)
     if terrain is None:
         terrain = yield from segment_steps(image, device)
     dictionary = load_dictionary()
     if matches is None:
         matches = yield from match_steps(image, terrain, dictionary)
-    yield Progress(f"Loading {preset.name}", 0, 1)
-    network = loaded(preset.name, place.type)
     started = time.perf_counter()
     stored = to_stored(image.pixels, image.orientation)
-    scaled = as_rgb(stored).astype(np.float32) / image.data_range
+    scaled = as_rgb(stored).astype(np.float32) / np.float32(image.data_range)
     compression = image.compression
     condition = condition_vector(_known_tables(image), compression.subsampling or (1, 1), colour=image.is_colour)
     stored_region = _stored_region(region, image)
@@ -63,7 +67,8 @@ def enhance_steps(
     def attempt(size: int) -> Steps[NDArray[np.float32]]:
         job = Job(scaled, condition, stored_region, place, size)
         if not preset.uses_references:
-            return run_windows(network, job)
+            # Windows shrink with the batch, so that another try needs less memory here too.
+            return run_windows(network, job, max(16, CORE * size // batch // 16 * 16))
         labels = to_stored(terrain.labels, image.orientation) if preset.uses_labels else None
         twins = twin_compression(image, dictionary)
         return run_tiles(network, job, tiles, dictionary, twins, labels, colour=image.is_colour)
@@ -74,9 +79,7 @@ def enhance_steps(
     if region is not None:
         pixels = _inside(region, pixels, image.pixels)
     seconds = time.perf_counter() - started
-    provenance = _provenance(
-        image, terrain, preset, place, region, projected=projected, dictionary=dictionary.sha256
-    )
+    provenance = _provenance(image, terrain, preset, place, region, projected=projected, dictionary=dictionary.sha256)
     yield Progress("Finishing", 1, 1)
     return Enhancement(pixels, image, terrain, matches, preset.name, place.type, seconds, region, provenance)
 
@@ -106,7 +109,8 @@ def enhance(
     terrain, matches : optional
         What was understood before; computed where missing.
     faithful : bool
-        Keep every DCT coefficient within half a quantization step of the received one (JPEG files only).
+        Keep every DCT coefficient within its quantization cell, narrowed (JPEG files only); see
+        :mod:`marsqe.enhancement.faithful`.
     batch : int
         Tiles computed at once by the models with references; halved when the device runs out of memory.
 
@@ -121,22 +125,28 @@ def enhance(
         If the region, model or device is none that can be had; the message says what can.
     """
     return run(
-        enhance_steps(
-            image, model, device, region, terrain=terrain, matches=matches, faithful=faithful, batch=batch
-        )
+        enhance_steps(image, model, device, region, terrain=terrain, matches=matches, faithful=faithful, batch=batch)
     )
 
 
 def _checked(region: Region | None, shape: tuple[int, int]) -> Region | None:
     if region is None:
         return None
-    fits = region.x >= 0 and region.y >= 0 and region.x + region.width <= shape[1] and region.y + region.height <= shape[0]
+    right, bottom = region.x + region.width, region.y + region.height
+    fits = region.x >= 0 and region.y >= 0 and right <= shape[1] and bottom <= shape[0]
     if not fits or region.width < 1 or region.height < 1:
         raise SettingError(
             f"the region {region.x} {region.y} {region.width} {region.height} does not lie inside the image of "
             f"{shape[1]} x {shape[0]} pixels; give left, top, width and height within it"
         )
     return region
+
+
+def _check_understanding(terrain: Terrain | None, matches: Matches | None, shape: tuple[int, int]) -> None:
+    if terrain is not None and terrain.labels.shape != shape:
+        raise SettingError("the terrain labels and the image differ in size; segment this image again")
+    if matches is not None and matches.shape != (-(-shape[0] // TILE), -(-shape[1] // TILE)):
+        raise SettingError("the matches are not those of this image; match it again")
 
 
 def _known_tables(image: MarsImage) -> tuple[NDArray[np.int64], ...] | None:
@@ -168,7 +178,8 @@ def _finish(result: NDArray[np.float32], image: MarsImage, faithful: bool) -> tu
         values = values.mean(axis=2)
     coefficients = coefficients_of(image) if faithful else None
     if coefficients is not None:
-        values = project(values, coefficients, image.compression.subsampling or (1, 1))
+        compression = image.compression
+        values = project(values, coefficients, compression.subsampling or (1, 1), cell_for(compression))
     rounded = np.rint(np.clip(values, 0, image.data_range)).astype(image.pixels.dtype)
     return to_upright(rounded, image.orientation), coefficients is not None
 
@@ -209,9 +220,9 @@ def _provenance(
         "settings": {
             "device": place.type,
             "precision": "float32" if precision is None else str(precision).removeprefix("torch."),
-            "region": None if region is None else [region.x, region.y, region.width, region.height],
+            "region": None if region is None else [int(n) for n in (region.x, region.y, region.width, region.height)],
             "faithful": projected,
-            "cell": CELL if projected else None,
+            "cell": cell_for(image.compression) if projected else None,
         },
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
     }

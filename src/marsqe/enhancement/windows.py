@@ -21,7 +21,9 @@ class Window:
     frame: Region
 
 
-def windows(shape: tuple[int, int], region: Region | None = None, core: int = CORE, margin: int = MARGIN) -> list[Window]:
+def windows(
+    shape: tuple[int, int], region: Region | None = None, core: int = CORE, margin: int = MARGIN
+) -> list[Window]:
     """Windows that cover an image, or those parts of it that meet a region."""
     height, width = shape
     region = region or Region(0, 0, width, height)

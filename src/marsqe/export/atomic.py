@@ -24,23 +24,26 @@ def atomic(path: Path) -> Iterator[Path]:
     try:
         if path.is_dir():
             raise ExportError(f"cannot write {path}: there is a folder of that name; choose another name")
-        handle, name = tempfile.mkstemp(prefix=f".{path.name[:80]}.", suffix=".part", dir=path.parent)
+        # No part of the target's name: with it the temporary one could be longer than the file system allows.
+        handle, name = tempfile.mkstemp(prefix=".marsqe-", suffix=".part", dir=path.parent)
         os.close(handle)
         temporary = Path(name)
         yield temporary
-        with temporary.open("rb") as written:
+        with temporary.open("rb+") as written:  # Windows syncs only what is open for writing
             os.fsync(written.fileno())
         # mkstemp is private to the user; a result gets the permissions that any new file would.
         mask = os.umask(0)
         os.umask(mask)
         temporary.chmod(0o666 & ~mask)
         os.replace(temporary, path)
-    except FileNotFoundError as error:
-        raise ExportError(f"cannot write {path}: the folder {path.parent} does not exist; create it first") from error
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ExportError(f"cannot write {path}: there is no folder {path.parent}; create it first") from error
     except PermissionError as error:
         raise ExportError(f"cannot write {path}: no permission; choose a folder that you may write to") from error
     except OSError as error:
-        raise ExportError(f"cannot write {path}: {error.strerror or error}; free space or choose another disk") from error
+        raise ExportError(
+            f"cannot write {path}: {error.strerror or error}; free space or choose another disk"
+        ) from error
     finally:
         if temporary is not None:
             with suppress(FileNotFoundError):

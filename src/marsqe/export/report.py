@@ -20,6 +20,8 @@ from marsqe.results import TILE, Enhancement, Judgement
 from marsqe.terrain import CLASSES, COLOURS, Terrain
 
 _WIDEST: Final = 900
+_TALLEST: Final = 4000
+"""WebP holds no more than 16383 pixels a side; a page is readable below that."""
 _RESIDUAL_GAIN: Final = 8
 
 _PAGE: Final = Template("""<!doctype html>
@@ -127,7 +129,7 @@ def _pictures(result: Enhancement, judgement: Judgement) -> list[tuple[NDArray[n
     return pictures
 
 
-def _amplified(residual: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _amplified(residual: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
     return np.clip(residual * _RESIDUAL_GAIN, 0, 255).astype(np.uint8)
 
 
@@ -139,8 +141,7 @@ def _overlay(pixels: NDArray[np.uint8], terrain: Terrain) -> NDArray[np.uint8]:
 
 def _figure(pixels: NDArray[Any], caption: str) -> str:
     image = Image.fromarray(pixels)
-    if image.width > _WIDEST:
-        image = image.resize((_WIDEST, max(1, round(image.height * _WIDEST / image.width))), Image.Resampling.LANCZOS)
+    image.thumbnail((_WIDEST, _TALLEST), Image.Resampling.LANCZOS)
     stream = io.BytesIO()
     image.save(stream, "WEBP", quality=90, method=2)
     data = base64.b64encode(stream.getvalue()).decode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
@@ -16,11 +17,15 @@ from marsqe.codecs.jpeg import decode_jpeg, encode_jpeg
 from marsqe.colour import luma
 from marsqe.errors import ReadError, SettingError
 from marsqe.image import Compression
+from marsqe.matching.lbp import lbp_histograms
 from marsqe.results import TILE
 from marsqe.terrain import CLASSES
 
 LADDER: Final = (10, 20, 30, 40, 50, 60, 70, 80, 90)
 """Quality factors tried where a file names none."""
+
+_MOST_TWINS: Final = 512
+"""Classes of twins kept, about 300 kB each in colour: an archive of many different tables must not fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class Dictionary:
     patches: dict[int, NDArray[np.uint8]]
     entries: dict[int, tuple[Entry, ...]]
     sha256: str = ""
-    _twins: dict[Any, NDArray[np.uint8]] = field(default_factory=dict, compare=False, repr=False)
+    _twins: dict[Any, NDArray[Any]] = field(default_factory=dict, compare=False, repr=False)
 
     def reference(self, label: int, index: int) -> NDArray[np.uint8]:
         """Raw patch (128, 128, 3)."""
@@ -70,11 +75,29 @@ class Dictionary:
         Without tables the quality factor decides; without either the raw patches are their own twins. Shapes as
         those of :meth:`raw`. Results are kept: the twins of one compression are made once.
         """
-        tables = None if compression.tables is None else tuple(t.tobytes() for t in compression.tables)
-        key = (label, colour, tables, compression.quality, compression.subsampling)
-        if key not in self._twins:
-            self._twins[key] = np.stack([_twin(p, compression) for p in self.raw(label, colour=colour)])
-        return self._twins[key]
+        return self._kept("pixels", label, compression, colour, lambda: self._make_twins(label, compression, colour))
+
+    def histograms(self, label: int, compression: Compression, *, colour: bool) -> NDArray[np.float64]:
+        """LBP histograms (N, 59) of the luma of :meth:`compressed`; kept as those are."""
+
+        def make() -> NDArray[np.float64]:
+            twins = self._make_twins(label, compression, colour)
+            return lbp_histograms(np.concatenate([luma(t) for t in twins], axis=1))[0]
+
+        return self._kept("lbp", label, compression, colour, make)
+
+    def _make_twins(self, label: int, compression: Compression, colour: bool) -> NDArray[np.uint8]:
+        return np.stack([_twin(p, compression) for p in self.raw(label, colour=colour)])
+
+    def _kept(self, what: str, label: int, c: Compression, colour: bool, make: Callable[[], NDArray[Any]]) -> Any:
+        tables = None if c.tables is None else tuple(t.tobytes() for t in c.tables)
+        key = (what, label, colour, tables, c.quality, c.subsampling)
+        found = self._twins.get(key)
+        if found is None:
+            while len(self._twins) >= _MOST_TWINS:
+                self._twins.pop(next(iter(self._twins), None), None)
+            found = self._twins[key] = make()
+        return found
 
 
 def _twin(patch: NDArray[np.uint8], compression: Compression) -> NDArray[np.uint8]:
@@ -83,7 +106,7 @@ def _twin(patch: NDArray[np.uint8], compression: Compression) -> NDArray[np.uint
     subsampling = writable_subsampling(compression)
     if compression.tables is not None:
         # Pillow writes baseline tables only; 16-bit steps of exotic files are clipped to its range.
-        tables = [np.clip(t, 1, 255) for t in compression.tables[:2]]
+        tables = [np.clip(t, 1, 255) for t in compression.tables[:3]]
         return decode_jpeg(encode_jpeg(patch, tables=tables, subsampling=subsampling))
     return decode_jpeg(encode_jpeg(patch, quality=compression.quality, subsampling=subsampling))
 
@@ -109,7 +132,7 @@ def load_dictionary() -> Dictionary:
         listing = json.loads((folder / "dictionary.json").read_text())
         with (folder / "dictionary.png").open("rb") as stream, Image.open(stream) as image:
             sheet = np.asarray(image.convert("RGB"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise ReadError(f"the reference dictionary cannot be read ({error}); reinstall napari-marsqe") from error
     return dictionary_from_sheet(sheet, listing)
 

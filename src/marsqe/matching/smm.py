@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marsqe.colour import luma
+from marsqe.errors import SettingError
 from marsqe.image import Compression, MarsImage, Pixels
 from marsqe.matching.dictionary import LADDER, Dictionary, load_dictionary
 from marsqe.matching.lbp import kl_divergence, lbp_histograms
@@ -92,26 +93,24 @@ def twin_compression(image: MarsImage, dictionary: Dictionary) -> Compression:
     candidates = [replace(image.compression, quality=q) for q in (None, *LADDER)]
 
     def distance(compression: Compression) -> float:
-        twins = np.concatenate([_twin_histograms(dictionary, k, compression, image.is_colour) for k in dictionary.patches])
+        twins = np.concatenate(
+            [dictionary.histograms(k, compression, colour=image.is_colour) for k in dictionary.patches]
+        )
         return float(match_eq1(tiles, twins)[1].min(axis=-1).mean())
 
     return min(candidates, key=distance)
 
 
-def _twin_histograms(d: Dictionary, label: int, compression: Compression, colour: bool) -> NDArray[np.float64]:
-    twins = d.compressed(label, compression, colour=colour)
-    lumas = np.concatenate([luma(t) for t in twins], axis=1)
-    return lbp_histograms(lumas)[0]
-
-
 def match_steps(image: MarsImage, terrain: Terrain, dictionary: Dictionary | None = None) -> Steps[Matches]:
     """Match every tile, with progress; see :func:`match`."""
+    if terrain.labels.shape != image.shape:
+        raise SettingError("the terrain labels and the image differ in size; segment this image again")
     d = dictionary or load_dictionary()
     yield Progress("Matching references", 0, 2)
     compression = twin_compression(image, d)
     brightness = luma(pad_to_tiles(image.pixels))
     tiles = lbp_histograms(brightness)
-    histograms = {k: _twin_histograms(d, k, compression, image.is_colour) for k in d.patches}
+    histograms = {k: d.histograms(k, compression, colour=image.is_colour) for k in d.patches}
     most = max(len(h) for h in histograms.values())
     classes = tile_classes(terrain)
     candidates = np.full((*classes.shape, most), np.inf)
@@ -148,6 +147,11 @@ def match(image: MarsImage, terrain: Terrain, dictionary: Dictionary | None = No
         Labels of the same height and width.
     dictionary : Dictionary, optional
         The bundled one by default.
+
+    Raises
+    ------
+    SettingError
+        If the labels have another size than the image.
     """
     return run(match_steps(image, terrain, dictionary))
 
@@ -158,7 +162,8 @@ def reference_mosaic(image: MarsImage, matches: Matches, dictionary: Dictionary 
     rows, columns = matches.shape
     canvas = np.zeros((rows * TILE, columns * TILE, *image.pixels.shape[2:]), np.uint8)
     for row, column in np.ndindex(rows, columns):
-        patch = d.raw(int(matches.classes[row, column]), colour=image.is_colour)[matches.references[row, column]]
-        canvas[row * TILE : (row + 1) * TILE, column * TILE : (column + 1) * TILE] = patch
+        patch = d.reference(int(matches.classes[row, column]), int(matches.references[row, column]))
+        tile = patch if image.is_colour else luma(patch)
+        canvas[row * TILE : (row + 1) * TILE, column * TILE : (column + 1) * TILE] = tile
     canvas = canvas[: image.shape[0], : image.shape[1]]
     return canvas if image.data_range == 255 else (canvas.astype(np.uint16) * 257)

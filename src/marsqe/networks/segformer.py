@@ -61,8 +61,9 @@ class SegFormerConfig:
     @classmethod
     def from_card(cls, settings: dict[str, Any]) -> SegFormerConfig:
         """The configuration that a model card holds; the inverse of ``dataclasses.asdict``, by way of JSON."""
-        plain = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
-        return cls(**plain | {"stages": tuple(Stage(*stage) for stage in plain["stages"])})
+        plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
+        plain["stages"] = tuple(Stage(*stage) for stage in plain["stages"])
+        return cls(**plain)
 
 
 class SameConv(nn.Conv2d):

@@ -14,6 +14,7 @@ from marsqe.errors import ReadError
 from marsqe.image import MarsImage, to_upright
 from marsqe.read import source
 from marsqe.read.boundary import Decoded
+from marsqe.read.names import identify
 
 
 def _decoder(kind: str) -> Callable[[bytes], Decoded]:
@@ -53,7 +54,8 @@ def open_image(path: str | os.PathLike[str]) -> MarsImage:
         ``pixels`` are upright and ``orientation`` is what was applied (:func:`marsqe.image.to_stored` undoes it).
         ``metadata`` holds, where the file does, "resolution" (x, y, "inch" | "centimeter" | "none"), "icc" bytes and
         "exif" bytes (beginning with ``Exif\0\0``, orientation set to 1), and for JPEG "colour_transform"
-        ("gray", "YCbCr" or "RGB": what the components of ``compression.tables`` are).
+        ("gray", "YCbCr" or "RGB": what the components of ``compression.tables`` are). ``product`` is what the file's
+        name tells (:func:`marsqe.read.names.identify`).
 
     Raises
     ------
@@ -68,7 +70,7 @@ def open_image(path: str | os.PathLike[str]) -> MarsImage:
         image = _decode(data, kind)
     except ReadError as problem:
         raise ReadError(f"cannot open {file}: {problem}") from problem.__cause__
-    return replace(image, path=file)
+    return replace(image, path=file, product=identify(file.name))
 
 
 def decode_image(data: bytes) -> MarsImage:

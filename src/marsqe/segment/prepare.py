@@ -11,7 +11,7 @@ from PIL import Image
 SHORT_SIDE: Final = 640
 """Longest short side, in pixels, at which the network works; larger images are reduced to it."""
 
-LEAST_SIDE: Final = 384
+LEAST_SIDE: Final = 512
 """Images whose short side is smaller are enlarged towards this, at most twofold."""
 
 PERCENTILES: Final = (1.0, 99.0)
@@ -22,7 +22,7 @@ _MOST_SAMPLES: Final = 200_000
 
 
 def working_size(height: int, width: int) -> tuple[int, int]:
-    """Height and width at which an image is segmented: short side at most 640, at least 384 where doubling suffices.
+    """Height and width at which an image is segmented: short side at most 640, at least 512 where doubling suffices.
 
     Panoramas keep their height of a few hundred pixels, which is what the classes are recognised by; it is the
     short side, not the long one, that is bounded.
@@ -38,12 +38,15 @@ def to_rgb8(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]
     16-bit pixels are first stretched between their 0.1st and 99.9th percentiles: frames of 12 bits use a small part
     of the range, and a hot pixel must not squeeze the rest.
     """
-    if pixels.dtype != np.uint8:
+    eight: NDArray[np.uint8]
+    if pixels.dtype == np.uint8:
+        eight = pixels.astype(np.uint8, copy=False)
+    else:
         step = _sampling(pixels.shape[0], pixels.shape[1])
         low, high = np.percentile(pixels[::step, ::step], (0.1, 99.9)).astype(np.float32)
         values = (pixels.astype(np.float32) - low) * (255 / max(high - low, np.float32(1)))
-        pixels = np.rint(np.clip(values, 0, 255)).astype(np.uint8)
-    return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
+        eight = np.rint(np.clip(values, 0, 255)).astype(np.uint8)
+    return eight if eight.ndim == 3 else np.repeat(eight[..., None], 3, axis=2)
 
 
 def _sampling(height: int, width: int) -> int:

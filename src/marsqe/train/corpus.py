@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from marsqe.errors import SettingError
+
 GROUPS: Final = {
     "train/msl_mastcam": 0.38,
     "train/m2020_hazcam": 0.27,
@@ -60,6 +62,10 @@ def _pyramid(pixels: NDArray[np.uint8], least_side: int) -> dict[int, NDArray[np
     return scales
 
 
+def _truth(path: Path, least_side: int) -> Truth:
+    return Truth(path.name, _pyramid(load_pixels(path), least_side))
+
+
 class Corpus:
     """All truth images of the training groups, in memory.
 
@@ -69,13 +75,24 @@ class Corpus:
         Folder with ``manifest.csv``.
     least_side : int
         Scales at which an image is smaller than this are left out.
+
+    Raises
+    ------
+    SettingError
+        If a group of cameras has no image of that size.
     """
 
     def __init__(self, data: Path, least_side: int = 160) -> None:
         self.groups = [
-            [Truth(path.name, _pyramid(load_pixels(path), least_side)) for path in listed_files(data, split)]
+            [truth for path in listed_files(data, split) if (truth := _truth(path, least_side)).scales]
             for split in GROUPS
         ]
+        empty = [split for split, group in zip(GROUPS, self.groups, strict=True) if not group]
+        if empty:
+            raise SettingError(
+                f"{data / 'manifest.csv'} lists no image of {', '.join(empty)} with {least_side} pixels a side; "
+                "add some, or choose smaller crops"
+            )
         self._shares = np.array(list(GROUPS.values())) / sum(GROUPS.values())
 
     def crop(self, random: np.random.Generator, size: int) -> NDArray[np.uint8]:

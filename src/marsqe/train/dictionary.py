@@ -71,9 +71,7 @@ def _usable(patch: NDArray[np.uint8], terrain: str) -> bool:
     return bool((brightest <= 2).mean() < 0.01 and (brightest >= 254).mean() < 0.05 and mean.std() >= deviation)
 
 
-def k_medoids(
-    distances: NDArray[np.float64], k: int, entries: Sequence[Entry], most_per_image: int = 2
-) -> list[int]:
+def k_medoids(distances: NDArray[np.float64], k: int, entries: Sequence[Entry], most_per_image: int = 2) -> list[int]:
     """Indices of k patches that leave the least total distance to their nearest chosen one.
 
     Greedy start, then swaps while any helps; at most ``most_per_image`` of one image, which do not overlap.

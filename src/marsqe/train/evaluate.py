@@ -15,7 +15,7 @@ from marsqe.codecs.coefficients import coefficients_from_bytes
 from marsqe.codecs.jpeg import decode_jpeg, encode_jpeg, standard_tables
 from marsqe.colour import as_rgb
 from marsqe.enhancement.devices import autocast
-from marsqe.enhancement.faithful import project
+from marsqe.enhancement.faithful import cell_of_quality, project
 from marsqe.enhancement.networks import to_planes
 from marsqe.judgement import psnr
 from marsqe.networks.conditioning import condition_vector
@@ -38,11 +38,11 @@ def run_network(network: nn.Module, pixels: NDArray[np.uint8], condition: NDArra
     """Enhance a whole image (H, W[, 3]) uint8 in one pass, as the product does; in DN, neither rounded nor clipped."""
     gray = pixels.ndim == 2
     rgb = as_rgb(pixels)
-    device = torch.device("cpu")
-    planes = to_planes(rgb.astype(np.float32) / 255, device)
+    device = next(network.parameters()).device
+    planes = to_planes(rgb.astype(np.float32) / np.float32(255), device)
     with autocast(device):
-        out = network(planes, torch.from_numpy(condition)[None])
-    values = out[0, :, : pixels.shape[0], : pixels.shape[1]].double().numpy().transpose(1, 2, 0) * 255
+        out = network(planes, torch.from_numpy(condition)[None].to(device))
+    values = out[0, :, : pixels.shape[0], : pixels.shape[1]].double().cpu().numpy().transpose(1, 2, 0) * 255
     result: NDArray[np.float64] = values.mean(axis=2) if gray else values
     return result
 
@@ -80,7 +80,7 @@ def validation_gains(
                 condition = condition_vector(standard_tables(quality), (2, 2), colour=raw.ndim == 3)
                 values = run_network(network, jpeg, condition)
                 if faithful:
-                    values = project(values, coefficients_from_bytes(data_of), (2, 2))
+                    values = project(values, coefficients_from_bytes(data_of), (2, 2), cell_of_quality(quality))
                 enhanced = np.rint(np.clip(values, 0, 255)).astype(np.uint8)
                 before = psnr(jpeg, raw)
                 yield Gain(split, path.name, quality, before, psnr(enhanced, raw) - before)

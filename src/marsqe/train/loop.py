@@ -14,12 +14,14 @@ from lightning_fabric import Fabric
 from safetensors.torch import save_file
 from torch import nn
 
+from marsqe.errors import SettingError
 from marsqe.train.batches import batches
 from marsqe.train.checkpoint import Average, Progress, load_checkpoint, save_checkpoint
 from marsqe.train.evaluate import Gain, validation_gains
 from marsqe.train.losses import relative_charbonnier
 
 _RUNAWAY = 2.5
+_MOST_LOST = 20
 VALIDATION_SPLITS = ("val/msl_mastcam", "val/m2020_hazcam")
 
 
@@ -69,16 +71,25 @@ def train(
     """Train a network that maps (compressed, condition) to enhanced pixels; yield reports.
 
     Writes ``checkpoint.safetensors``, ``average.safetensors`` (the averaged weights) and ``curve.csv`` to ``out``.
+
+    Raises
+    ------
+    SettingError
+        If the loss runs away again and again, or the data lacks images.
     """
     recipe = recipe or Recipe()
     fabric = Fabric(accelerator="auto", devices=1, precision=recipe.precision)  # type: ignore[arg-type]
     torch.manual_seed(recipe.seed)
     network.train()
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.rate, betas=recipe.betas, weight_decay=recipe.weight_decay)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=recipe.rate, betas=recipe.betas, weight_decay=recipe.weight_decay
+    )
+    model, optimizer = fabric.setup(network, optimizer)
+    # After the network has moved to its device: the average and the optimizer's state belong beside it.
     average = Average(network, recipe.decay)
     now = load_checkpoint(out, network, average, optimizer) if resume else Progress()
-    model, optimizer = fabric.setup(network, optimizer)
+    average.values = {name: value.to(fabric.device) for name, value in average.values.items()}
     loader = fabric.setup_dataloaders(
         batches(
             data,
@@ -90,8 +101,11 @@ def train(
         )
     )
     out.mkdir(parents=True, exist_ok=True)
+    if not resume:
+        (out / "curve.csv").unlink(missing_ok=True)
     saved = validated = now.elapsed
     recent: list[float] = []
+    lost = 0
     started = time.monotonic() - now.elapsed
     for compressed, raw, condition in loader:
         for group in optimizer.param_groups:
@@ -99,10 +113,9 @@ def train(
         x, y = (t.float().div(255).contiguous(memory_format=torch.channels_last) for t in (compressed, raw))
         loss = relative_charbonnier(model(x, condition), x, y)
         value = loss.item()
-        if recent and not value < _RUNAWAY * sum(recent) / len(recent):
-            # A runaway step: go back to the averaged weights with fresh moments rather than lose the run.
-            network.load_state_dict(average.values)
-            optimizer.state.clear()
+        lost = lost + 1 if _has_run_away(value, recent) else 0
+        if lost:
+            _go_back(network, average, optimizer, lost)
             now.step += 1
             continue
         fabric.backward(loss)
@@ -127,6 +140,18 @@ def train(
             started += time.monotonic() - pause
         if finished:
             return
+
+
+def _has_run_away(value: float, recent: list[float]) -> bool:
+    return not math.isfinite(value) or (bool(recent) and value >= _RUNAWAY * sum(recent) / len(recent))
+
+
+def _go_back(network: nn.Module, average: Average, optimizer: torch.optim.Optimizer, lost: int) -> None:
+    """Take the averaged weights with fresh moments, rather than lose the run."""
+    if lost == _MOST_LOST:
+        raise SettingError(f"the loss ran away {lost} times in a row; train again with a lower learning rate")
+    network.load_state_dict(average.values)
+    optimizer.state.clear()
 
 
 def _report(out: Path, now: Progress, losses: list[float]) -> Report:

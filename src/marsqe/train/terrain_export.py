@@ -32,8 +32,8 @@ PICTURES: Final = "../../docs/images/terrain-val.png"
 
 FACTS: Final = {
     "kind": "terrain",
-    "trained_on": "MarsScapes (46 colour panoramas of Curiosity's Mastcam), AI4MARS (540 gray Navcam images of Curiosity), "
-    "MarsData rocks (81 colour images); encoder initialised with EfficientNet-Lite0 weights from ImageNet",
+    "trained_on": "MarsScapes (46 colour panoramas of Curiosity's Mastcam), AI4MARS (540 gray Navcam images of "
+    "Curiosity), MarsData rocks (81 colour images); encoder initialised with EfficientNet-Lite0 weights from ImageNet",
     "split": "validation: 25 MarsScapes panoramas, 120 AI4MARS and 18 MarsData images that training did not see; "
     "weights are the last moving average, not picked among checkpoints by validation",
     "licence": "BSD-3-Clause; the encoder started from EfficientNet-Lite0 weights under Apache-2.0",

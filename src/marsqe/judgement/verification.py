@@ -1,0 +1,97 @@
+"""Verify an enhancement: compress it again as the file was, and count what comes back identical."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marsqe.codecs.coefficients import Coefficients, coefficients_from_bytes
+from marsqe.codecs.jpeg import SUBSAMPLINGS, encode_jpeg
+from marsqe.errors import SettingError
+from marsqe.image import MarsImage, Pixels, to_stored
+
+
+@dataclass(frozen=True)
+class Verification:
+    """How much of a JPEG comes back when an image is compressed again with the file's own tables.
+
+    Attributes
+    ----------
+    blocks : float
+        Share of 8x8 blocks, of all components, whose 64 coefficients are all identical.
+    coefficients : float
+        Share of single coefficients that are identical.
+    jpeg_blocks : float
+        The same share of blocks for the JPEG's own decoded pixels: rounding to 8 bits alone loses some.
+    changed : ndarray of bool, shape (rows, columns)
+        Luma blocks of the stored frame where any component differs.
+    """
+
+    blocks: float
+    coefficients: float
+    jpeg_blocks: float
+    changed: NDArray[np.bool_]
+
+
+def verify(image: MarsImage, encoded: bytes, enhanced: Pixels) -> Verification:
+    """Compare what the received file holds with what the enhanced image compresses to.
+
+    Parameters
+    ----------
+    image : MarsImage
+        The opened JPEG.
+    encoded : bytes
+        Its file.
+    enhanced : ndarray of uint8, shape (H, W) or (H, W, 3)
+        The enhanced image, upright as ``image``.
+
+    Raises
+    ------
+    SettingError
+        If the file is no JPEG of luma and chroma, its subsampling cannot be written, or the shapes differ.
+    """
+    if image.compression.tables is None or image.metadata.get("colour_transform") == "RGB":
+        raise SettingError(f"{image.name} is no JPEG of luma and chroma; only such files can be verified")
+    if enhanced.shape != image.pixels.shape or enhanced.dtype != image.pixels.dtype:
+        raise SettingError("the enhanced image has another size or depth than the JPEG; give the one made from it")
+    received = coefficients_from_bytes(encoded)
+    again = _compress(image, enhanced)
+    own = _compress(image, image.pixels)
+    same = [np.equal(a, b) for a, b in zip(received.components, again.components, strict=True)]
+    return Verification(
+        blocks=_share(np.concatenate([s.all(axis=(2, 3)).ravel() for s in same])),
+        coefficients=_share(np.concatenate([s.ravel() for s in same])),
+        jpeg_blocks=_share(
+            np.concatenate(
+                [
+                    np.equal(a, b).all(axis=(2, 3)).ravel()
+                    for a, b in zip(received.components, own.components, strict=True)
+                ]
+            )
+        ),
+        changed=_changed(same),
+    )
+
+
+def _share(same: NDArray[np.bool_]) -> float:
+    return float(same.mean())
+
+
+def _compress(image: MarsImage, pixels: Pixels) -> Coefficients:
+    name = image.compression.subsampling_name or "4:2:0"
+    if name not in SUBSAMPLINGS:
+        raise SettingError(f"chroma subsampling {name} cannot be written here; only {', '.join(SUBSAMPLINGS)} can")
+    stored = to_stored(pixels, image.orientation).astype(np.uint8)
+    return coefficients_from_bytes(encode_jpeg(stored, tables=image.compression.tables, subsampling=name))
+
+
+def _changed(same: list[NDArray[np.bool_]]) -> NDArray[np.bool_]:
+    changed: NDArray[np.bool_] = ~same[0].all(axis=(2, 3))
+    rows, columns = changed.shape
+    for component in same[1:]:
+        differs = ~component.all(axis=(2, 3))
+        down, across = -(-rows // differs.shape[0]), -(-columns // differs.shape[1])
+        changed = changed | differs.repeat(down, axis=0).repeat(across, axis=1)[:rows, :columns]
+    return changed

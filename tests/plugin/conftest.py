@@ -1,0 +1,72 @@
+"""A small real picture, and the workbench on a viewer model, driven as a user would."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from driver import PATIENCE, User
+from napari.components import ViewerModel
+from numpy.typing import NDArray
+from PIL import Image
+from pytestqt.qtbot import QtBot
+
+from marsqe.codecs.jpeg import encode_jpeg
+from marsqe.samples import sample_path
+from napari_marsqe.workbench import Workbench
+
+SIDES = (160, 200)
+
+
+@pytest.fixture(scope="session")
+def truth() -> NDArray[np.uint8]:
+    """160x200 pixels of a real rover image, uncompressed: two tiles by two, three of them cut by the border."""
+    with Image.open(sample_path("perseverance-hazcam", "truth")) as image:
+        return np.array(image)[150 : 150 + SIDES[0], 180 : 180 + SIDES[1]]
+
+
+@pytest.fixture
+def jpeg(tmp_path: Path, truth: NDArray[np.uint8]) -> Path:
+    """The picture as a rover would have sent it: JPEG quality 30."""
+    path = tmp_path / "sol_0766.jpg"
+    path.write_bytes(encode_jpeg(truth, quality=30))
+    return path
+
+
+@pytest.fixture
+def png(tmp_path: Path, truth: NDArray[np.uint8]) -> Path:
+    """The picture without loss."""
+    path = tmp_path / "sol_0766_truth.png"
+    Image.fromarray(truth).save(path)
+    return path
+
+
+@pytest.fixture
+def notified() -> Iterator[list[str]]:
+    """Texts of the errors that napari showed."""
+    from napari.utils.notifications import NotificationSeverity, notification_manager
+
+    seen: list[str] = []
+
+    def note(notification: Any) -> None:
+        if notification.severity >= NotificationSeverity.ERROR:
+            seen.append(notification.message)
+
+    notification_manager.notification_ready.connect(note)
+    yield seen
+    notification_manager.notification_ready.disconnect(note)
+
+
+@pytest.fixture
+def user(qtbot: QtBot) -> Iterator[User]:
+    """Somebody in front of a workbench without layers."""
+    bench = Workbench(ViewerModel())
+    qtbot.addWidget(bench)
+    bench.resize(340, 700)
+    bench.show()
+    yield User(bench, qtbot)
+    bench.runner.close()
+    qtbot.waitUntil(lambda: bench.runner.is_at_rest, timeout=PATIENCE)
