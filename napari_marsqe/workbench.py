@@ -7,11 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
-from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from marsqe.errors import MarsqeError
+from napari_marsqe.column import Column
 from napari_marsqe.jobs import Failure, Runner, Task
 from napari_marsqe.progress_strip import ProgressStrip
 from napari_marsqe.sections.base import Section
@@ -41,6 +42,7 @@ class Workbench(QWidget):
 
     def __init__(self, napari_viewer: napari.viewer.Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._docked = parent is not None
         # napari hands plugins a proxy, whose layers are new objects at every look; ours are known by identity.
         self.viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         settings = engine_settings()
@@ -63,6 +65,7 @@ class Workbench(QWidget):
             "judge": self.judge,
             "export": self.export,
         }
+        self._followers = (self.session, self.comparison, self.picker)
         self._notices: dict[str, tuple[str, str]] = {}
         self._inspected: Case | None = None
         self._compared: Case | None = None
@@ -138,8 +141,7 @@ class Workbench(QWidget):
             return
         self._inspected = case
         self.picker.mark(case, row, column)
-        # Only after the column has been laid out with the pictures in it.
-        QTimer.singleShot(0, self._show_inspector)
+        self._column.reveal(self.inspector)
 
     def set_comparing(self, on: bool) -> None:
         """Put compressed, enhanced and what was judged side by side, or go back."""
@@ -184,31 +186,24 @@ class Workbench(QWidget):
             self.open_path(path)
         event.acceptProposedAction()
 
+    def event(self, event: QEvent) -> bool:
+        """Notice that the dock was closed: napari takes the widget out of it and leaves it alive, listening."""
+        if event.type() == QEvent.Type.ParentChange:
+            was_docked, self._docked = self._docked, self.parent() is not None
+            if was_docked and not self._docked:
+                _let_go(self.runner, self._followers)
+                QTimer.singleShot(0, self.deleteLater)
+        return super().event(event)
+
     # -- inside --------------------------------------------------------------------------------------------------
 
     def _build(self) -> None:
         self.setMinimumWidth(WIDTH)
         self.setAcceptDrops(True)
-        column = QWidget()
-        inner = QVBoxLayout(column)
-        inner.setContentsMargins(2, 0, 6, 0)
-        inner.setSpacing(0)
-        for section in self._sections.values():
-            inner.addWidget(section)
-        inner.addWidget(self.inspector)
-        inner.addStretch(1)
-        self._scroll = QScrollArea()
-        self._scroll.setWidgetResizable(True)
-        self._scroll.setFrameShape(QFrame.Shape.NoFrame)
-        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._scroll.setWidget(column)
-        # Qt lays the column out for the width without a scroll bar, and leaves it so when the bar appears.
-        bar = self._scroll.verticalScrollBar()
-        assert bar is not None
-        bar.rangeChanged.connect(lambda *_: QTimer.singleShot(0, column.updateGeometry))
+        self._column = Column([*self._sections.values(), self.inspector])
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 2, 2, 2)
-        layout.addWidget(self._scroll, 1)
+        layout.addWidget(self._column, 1)
         layout.addWidget(self.progress)
 
     def _connect(self) -> None:
@@ -235,10 +230,7 @@ class Workbench(QWidget):
         self.export.path_chosen.connect(self.run_export)
         self.picker.picked.connect(self.inspect)
         # A dock is destroyed without being asked; by then only Python's side is left, which is enough to let go.
-        self.destroyed.connect(partial(_let_go, runner, (session, self.comparison, self.picker)))
-
-    def _show_inspector(self) -> None:
-        self._scroll.ensureWidgetVisible(self.inspector)
+        self.destroyed.connect(partial(_let_go, runner, self._followers))
 
     def _submit(self, *tasks: Task) -> None:
         if not self.runner.is_busy:

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 OUT = Path(__file__).parents[1] / "resources" / "metrics"
 FEATURES = 36
@@ -47,7 +47,8 @@ def main() -> None:
     source = Path(sys.argv[1])
     OUT.mkdir(exist_ok=True)
     tensors = load_file(source / "lpips_alex.safetensors")
-    save_file({name: values.astype(np.float16) for name, values in tensors.items()}, OUT / "lpips-alex.safetensors")
+    halves = {name: values.astype(np.float16) for name, values in tensors.items()}
+    (OUT / "lpips-alex.safetensors").write_bytes(save(halves))
     brisque(source)
     (OUT / "niqe-pristine.npz").write_bytes((source / "niqe_pris_params.npz").read_bytes())
     for path in sorted(OUT.glob("*.*")):

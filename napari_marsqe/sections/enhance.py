@@ -19,7 +19,7 @@ from napari_marsqe.settings import EngineSettings
 from napari_marsqe.wording import describe_enhancement
 
 KEY = "enhance"
-HINT = "Removes blocks and blur that compression left. Finds the terrain first, if that was not done."
+HINT = "Removes the blocks and blur of compression; finds the terrain first where needed."
 _GPU = ("Apple GPU", "mps") if sys.platform == "darwin" else ("NVIDIA GPU", "cuda")
 
 

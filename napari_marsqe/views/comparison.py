@@ -72,7 +72,7 @@ class Comparison(QObject):
             grid = viewer.canvas.grid
             grid.stride, grid.shape, grid.spacing = 1, _shape(len(shown)), 6
             grid.enabled = True
-            viewer.fit_to_view()
+            viewer.fit_to_view(layers=list(shown[:1]))
         finally:
             self._changing = False
 

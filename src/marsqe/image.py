@@ -32,19 +32,24 @@ class Compression:
     Attributes
     ----------
     codec : str
-        "JPEG", "PNG", "TIFF", "WebP" or "none" (pixels that came from no file).
+        "JPEG", "PNG", "TIFF", "WebP", "HEIC", "BPG" or "none" (pixels that came from no file). Of mission products it
+        is what was used on board, as far as their label says: "ICER", "LOCO", "JPEG on board" or another; else the
+        product's own kind: "PDS3", "PDS4" or "VICAR".
     lossy : bool
         Whether the codec discarded information.
     tables : tuple of (8, 8) ndarray of int, or None
         Quantization steps per component (luma, then chroma), row-major frequencies; None where there are none.
     quality : int or None
-        Quality factor 1-100 of the luma table (JPEG).
+        Quality factor 1-100 of the luma table (JPEG), or what a mission product's label says of it.
     quality_exact : bool
         Whether ``tables[0]`` is exactly the standard table of ``quality``; otherwise it is the nearest.
     subsampling : (int, int) or None
         Horizontal and vertical chroma subsampling; None for gray and for codecs without one.
     bits_per_pixel : float
-        File size in bits over the number of pixels; NaN where there is no file.
+        File size in bits over the number of pixels; NaN where there is no file. Of mission products what was sent to
+        Earth, where their label says so.
+    qp : int or None
+        Quantization parameter of an HEVC picture, where the file's header is read for it.
     """
 
     codec: str = "none"
@@ -54,6 +59,7 @@ class Compression:
     quality_exact: bool = False
     subsampling: tuple[int, int] | None = None
     bits_per_pixel: float = float("nan")
+    qp: int | None = None
 
     @property
     def subsampling_name(self) -> str | None:
@@ -67,6 +73,8 @@ class Compression:
         parts = [self.codec]
         if self.quality is not None:
             parts.append(f"quality {self.quality}" if self.quality_exact else f"quality near {self.quality}")
+        if self.qp is not None:
+            parts.append(f"QP {self.qp}")
         if self.subsampling_name:
             parts.append(self.subsampling_name)
         if np.isfinite(self.bits_per_pixel):

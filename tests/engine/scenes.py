@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import io
 import json
@@ -10,12 +11,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from PIL import Image
+from safetensors.torch import save
 from scipy.ndimage import gaussian_filter
+from torch import nn
 
+import marsqe
 import marsqe.weights
+from marsqe.enhancement import networks
+from marsqe.enhancement.pipeline import enhance
 from marsqe.image import MarsImage
+from marsqe.networks.build import build_network
 from marsqe.samples import sample_path
 from marsqe.terrain import Terrain
 
@@ -28,6 +36,8 @@ TINY: dict[str, dict[str, Any]] = {
     },
 }
 """Configurations of every preset that run in milliseconds."""
+
+VALIDATION = ("val/msl_mastcam", "val/m2020_hazcam")
 
 KINDS = {"marsqe-swift": "swift", "marsqe-lite": "lite", "marsqe": "full"}
 
@@ -74,12 +84,6 @@ def patchwork(shape: tuple[int, int]) -> Terrain:
 
 def bundle_tiny(folder: Path, monkeypatch: pytest.MonkeyPatch, *names: str, scale: float = 0.05) -> None:
     """Pretend that an installation brings tiny networks with random weights under the presets' names."""
-    import torch
-    from safetensors.torch import save
-
-    from marsqe.enhancement import networks
-    from marsqe.networks.build import build_network
-
     folder.mkdir(exist_ok=True)
     for name in names:
         network = build_network(KINDS[name], TINY[name])
@@ -100,3 +104,41 @@ def bundle_tiny(folder: Path, monkeypatch: pytest.MonkeyPatch, *names: str, scal
 
 def equal_within(a: NDArray[Any], b: NDArray[Any], most: int = 1) -> bool:
     return a.shape == b.shape and a.dtype == b.dtype and int(np.abs(a.astype(int) - b.astype(int)).max()) <= most
+
+
+def scene(height: int = 70, width: int = 90, *, colour: bool = True, quality: int = 30, seed: int = 0) -> MarsImage:
+    return marsqe.simulate_downlink(texture(height, width, colour=colour, seed=seed), quality)
+
+
+def enhanced(image: MarsImage, model: str = "marsqe-swift", **options: Any) -> marsqe.Enhancement:
+    return enhance(image, model, "cpu", terrain=options.pop("terrain", ground(image)), **options)
+
+
+class Spy(nn.Module):
+    """Gives the input back and remembers what it was told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conditions: list[NDArray[np.float32]] = []
+        self.shapes: list[tuple[int, ...]] = []
+
+    def forward(self, pixels: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
+        assert torch.is_inference_mode_enabled()
+        assert pixels.shape[2] % 16 == pixels.shape[3] % 16 == 0
+        assert 0 <= float(pixels.min()) <= float(pixels.max()) <= 1
+        self.conditions.append(condition.numpy().copy())
+        self.shapes.append(tuple(pixels.shape))
+        return pixels
+
+
+def put(data: Path, split: str, name: str, pixels: NDArray[np.uint8]) -> None:
+    """Add an image to a data folder and to its list."""
+    listing, file = data / "manifest.csv", data / split / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(file)
+    new = not listing.exists()
+    with listing.open("a", newline="") as stream:
+        rows = csv.writer(stream)
+        if new:
+            rows.writerow(["split", "file", "credit"])
+        rows.writerow([split, f"{split}/{name}", "NASA"])

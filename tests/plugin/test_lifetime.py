@@ -12,6 +12,8 @@ import pytest
 from driver import PATIENCE, User
 from napari.components import ViewerModel
 from pytestqt.qtbot import QtBot
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QDockWidget
 
 from marsqe.progress import Progress, Steps
 from napari_marsqe import work
@@ -154,6 +156,22 @@ def test_closing_the_window_during_a_job(
     viewer.close()
     qtbot.waitUntil(slow.left.is_set, timeout=5000)
     qtbot.waitUntil(lambda: runner.is_at_rest, timeout=5000)
+
+
+@pytest.mark.gui
+def test_closing_the_dock_lets_go_of_the_viewer(
+    make_napari_viewer: Callable[..., Any], qtbot: QtBot, jpeg: Path
+) -> None:
+    viewer = make_napari_viewer()
+    before = len(viewer.mouse_drag_callbacks)
+    _, bench = viewer.window.add_plugin_dock_widget("napari-marsqe", "MarsQE Workbench")
+    User(bench, qtbot).opens(jpeg)
+    assert len(viewer.mouse_drag_callbacks) == before + 1
+    dock = next(d for d in viewer.window._qt_window.findChildren(QDockWidget) if d.widget() is bench)
+    qtbot.mouseClick(dock.title.close_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: len(viewer.mouse_drag_callbacks) == before, timeout=5000)
+    _, again = viewer.window.add_plugin_dock_widget("napari-marsqe", "MarsQE Workbench")
+    assert again.session.case is not None, "the image that is still there is taken up"
 
 
 def jpeg_pixels(path: Path) -> Any:

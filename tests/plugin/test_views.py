@@ -18,13 +18,15 @@ from marsqe.matching import load_dictionary
 from napari_marsqe.views.inspector import SIDE, tile_at, to_pixmap
 
 pytestmark = pytest.mark.gui
+ON_SCREEN = pytest.mark.parametrize("seen", [True], indirect=True, ids=["on screen"])
 
 
 @pytest.fixture
-def seen(make_napari_viewer: Callable[..., Any], qtbot: QtBot, jpeg: Path, png: Path) -> Iterator[User]:
-    """An image that went through every step, in a window."""
-    viewer = make_napari_viewer(show=True)
-    viewer.window.resize(1200, 800)
+def seen(
+    request: pytest.FixtureRequest, make_napari_viewer: Callable[..., Any], qtbot: QtBot, jpeg: Path, png: Path
+) -> Iterator[User]:
+    """An image that went through every step, in a window; on the screen for those who click on the canvas."""
+    viewer = make_napari_viewer(show=getattr(request, "param", False))
     _, bench = viewer.window.add_plugin_dock_widget("napari-marsqe", "MarsQE Workbench")
     user = User(bench, qtbot)
     user.opens(jpeg, png)
@@ -107,6 +109,7 @@ def test_removing_the_image_ends_the_comparison(seen: User) -> None:
     assert not bench.judge.compare.isChecked()
 
 
+@ON_SCREEN
 def test_clicking_a_tile_shows_its_reference(seen: User) -> None:
     bench, case = seen.bench, seen.case
     bench.viewer.fit_to_view()
@@ -131,6 +134,22 @@ def test_clicking_a_tile_shows_its_reference(seen: User) -> None:
     assert bench.viewer.layers.selection.active is active
 
 
+@ON_SCREEN
+def test_a_click_in_any_box_of_the_comparison_is_a_tile(seen: User) -> None:
+    bench, viewer = seen.bench, seen.bench.viewer
+    seen.click(bench.judge.compare)
+    viewer.scene.camera.center = (0, 64, 64)
+    seen.qtbot.wait(200)
+    native = viewer.window._qt_viewer.canvas.native
+    # Two by two boxes: the middle of the lower right one is the middle of the first tile.
+    where = QPoint(round(native.width() * 0.75) + 12, round(native.height() * 0.75) + 12)
+    QTest.mouseClick(native, Qt.MouseButton.LeftButton, pos=where)
+    assert bench.inspector.words.text().startswith("Row 1, column 1:")
+    assert not seen.case.layers["tile"].visible, "the mark takes no box of its own"
+    seen.click(bench.judge.compare)
+
+
+@ON_SCREEN
 def test_another_tile_moves_the_same_mark(seen: User) -> None:
     bench = seen.bench
     bench.viewer.fit_to_view()
@@ -142,6 +161,7 @@ def test_another_tile_moves_the_same_mark(seen: User) -> None:
     assert seen.case.layers["tile"].data[0].min(axis=0) == pytest.approx([-0.5, 127.5])
 
 
+@ON_SCREEN
 def test_painting_is_not_inspecting(seen: User) -> None:
     viewer = seen.bench.viewer
     viewer.fit_to_view()
@@ -168,7 +188,7 @@ def test_fits_a_narrow_dock_on_a_small_screen(seen: User) -> None:
     """All five steps and the inspector at 320 pixels, without a horizontal scroll bar."""
     bench = seen.bench
     assert bench.minimumSizeHint().width() <= 340
-    column = bench._scroll.widget()
+    column = bench._column.widget()
     assert column is not None
     assert column.minimumSizeHint().width() <= 320
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from marsqe.cli.output import say
 from marsqe.errors import MissingExtraError, SettingError
+from marsqe.networks.rivals import RIVALS
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -35,14 +36,16 @@ def add_train(commands_of: Any) -> None:
     data.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with manifest.csv")
     data.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to write")
 
-    p = parts.add_parser("marsqe-swift", parents=[data], help="train marsqe-swift")
-    p.add_argument("--budget", type=seconds, default=2700.0, help="wall-clock time, for example 45m (default)")
-    p.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
-    p.add_argument("--init", type=Path, metavar="FILE", help="start from these weights (safetensors)")
-    p.add_argument("--rate", type=float, default=1e-3, help="peak learning rate (default: 0.001)")
-    p.add_argument("--seed", type=int, default=1)
-    p.add_argument("--threads", type=int, help="processor threads (default: all)")
-    p.set_defaults(run=train_network, preset="marsqe-swift")
+    rivals = {name: f"train {rival.title} ({rival.paper}) to compare with" for name, rival in RIVALS.items()}
+    for name, purpose in {"marsqe-swift": "train marsqe-swift", **rivals}.items():
+        p = parts.add_parser(name, parents=[data], help=purpose)
+        p.add_argument("--budget", type=seconds, default=2700.0, help="wall-clock time, for example 45m (default)")
+        p.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
+        p.add_argument("--init", type=Path, metavar="FILE", help="start from these weights (safetensors)")
+        p.add_argument("--rate", type=float, default=1e-3, help="peak learning rate (default: 0.001)")
+        p.add_argument("--seed", type=int, default=1)
+        p.add_argument("--threads", type=int, help="processor threads (default: all)")
+        p.set_defaults(run=train_network, preset=name)
 
     p = parts.add_parser("marsqe-terrain", help="train the terrain network; its own options follow")
     p.add_argument("rest", nargs=argparse.REMAINDER)
@@ -62,7 +65,7 @@ def add_train(commands_of: Any) -> None:
 def _need_extra() -> None:
     missing = [name for name in ("lightning_fabric",) if importlib.util.find_spec(name) is None]
     if missing:
-        raise MissingExtraError(f"training needs {', '.join(missing)}; install it with: pip install 'napari-marsqe[train]'")
+        raise MissingExtraError(f"training needs {missing[0]}; install it with: pip install 'napari-marsqe[train]'")
 
 
 def _checked_data(folder: Path, listing: str = "manifest.csv") -> Path:
@@ -83,7 +86,8 @@ def train_network(arguments: Namespace) -> int:
 
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    network = build_preset(arguments.preset)
+    name = arguments.preset
+    network = RIVALS[name].build() if name in RIVALS else build_preset(name)
     if arguments.init:
         network.load_state_dict(load_file(arguments.init))
     recipe = Recipe(budget=arguments.budget, rate=arguments.rate, seed=arguments.seed)

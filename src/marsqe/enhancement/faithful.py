@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.fft import dctn, idctn
 
 from marsqe.codecs.coefficients import Coefficients, coefficients_from_bytes
-from marsqe.image import MarsImage, to_stored
+from marsqe.image import Compression, MarsImage, to_stored
 
 CELL: Final = 0.35
 """Half-width of the cell in quantization steps. Measured on validation images from quality 20 to 92: a narrower cell

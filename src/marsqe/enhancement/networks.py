@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marsqe.colour import as_rgb
-from marsqe.enhancement.devices import autocast
+from marsqe.devices import autocast
 from marsqe.enhancement.windows import CORE, Window, windows
 from marsqe.errors import DeviceError
 from marsqe.image import Compression

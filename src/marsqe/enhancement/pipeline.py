@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 import marsqe
 from marsqe.colour import as_rgb
-from marsqe.enhancement.devices import half_precision, resolve_device
+from marsqe.devices import half_precision, resolve_device
 from marsqe.enhancement.faithful import cell_for, coefficients_of, project
 from marsqe.enhancement.networks import Job, loaded, run_tiles, run_windows, with_retry
 from marsqe.enhancement.windows import CORE

@@ -31,14 +31,15 @@ def psnr_b(image: Pixels, truth: Pixels) -> float:
     Returns
     -------
     float
-        Infinite for equal images without blocking; NaN where no side holds two pixels.
+        Infinite for equal images without blocking; NaN for images with a side of one pixel.
 
     Raises
     ------
     SettingError
         If shapes or dtypes differ.
     """
-    return _psnr_b(luma(image), luma(truth), peak_of(image, truth))
+    top = peak_of(image, truth)
+    return _psnr_b(luma(image), luma(truth), top)
 
 
 def psnr_b_rgb(image: Pixels, truth: Pixels) -> float:

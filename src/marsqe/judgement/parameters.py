@@ -34,7 +34,9 @@ def parameter_bytes(name: str) -> bytes:
     except (ModuleNotFoundError, FileNotFoundError) as error:
         raise WeightsError(f"The parameters '{name}' of a metric are missing. Reinstall napari-marsqe.") from error
     if hashlib.sha256(content).hexdigest() != SHA256[name]:
-        raise WeightsError(f"The parameters '{name}' of a metric are damaged or were replaced. Reinstall napari-marsqe.")
+        raise WeightsError(
+            f"The parameters '{name}' of a metric are damaged or were replaced. Reinstall napari-marsqe."
+        )
     return content
 
 

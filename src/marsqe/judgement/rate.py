@@ -51,7 +51,8 @@ def bd_rate(
     test, anchor = _curve(rate, quality, "the method"), _curve(anchor_rate, anchor_quality, "the anchor")
     if max(test[1][0], anchor[1][0]) >= min(test[1][-1], anchor[1][-1]):
         return float("nan")
-    return float(from_extra("bjontegaard", "BD-rate").bd_rate(*anchor, *test, method="cubic", min_overlap=0))
+    bjontegaard = from_extra("bjontegaard", "BD-rate")
+    return float(bjontegaard.bd_rate(*anchor, *test, method="cubic", require_matching_points=False, min_overlap=0))
 
 
 def _curve(

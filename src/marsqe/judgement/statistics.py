@@ -21,6 +21,7 @@ Floats = NDArray[np.float64]
 _NEIGHBOURS: Final = ((0, 1), (1, 0), (1, 1), (1, -1))
 _WINDOW: Final = 7
 _SIGMA: Final = 7 / 6
+_FLAT: Final = 1e-9
 
 
 def luma_255(pixels: Pixels) -> Floats:
@@ -42,7 +43,9 @@ def normalised(plane: Floats) -> Floats:
     mean = blur(plane)
     # A flat place has a variance of zero give or take rounding.
     deviation = np.sqrt(np.abs(blur(plane**2) - mean**2))
-    return (plane - mean) / (deviation + 1)
+    field = (plane - mean) / (deviation + 1)
+    # There, rounding alone would also decide the signs that the fits count, differently on every machine.
+    return np.where(np.abs(field) < _FLAT, 0, field)
 
 
 def halved(plane: Floats, taps: Floats, mode: Literal["edge", "symmetric"]) -> Floats:

@@ -88,10 +88,11 @@ def _compress(image: MarsImage, pixels: Pixels) -> Coefficients:
 
 
 def _changed(same: list[NDArray[np.bool_]]) -> NDArray[np.bool_]:
-    changed: NDArray[np.bool_] = ~same[0].all(axis=(2, 3))
+    changed = np.logical_not(same[0].all(axis=(2, 3)))
     rows, columns = changed.shape
     for component in same[1:]:
-        differs = ~component.all(axis=(2, 3))
+        differs = np.logical_not(component.all(axis=(2, 3)))
         down, across = -(-rows // differs.shape[0]), -(-columns // differs.shape[1])
-        changed = changed | differs.repeat(down, axis=0).repeat(across, axis=1)[:rows, :columns]
+        shown = differs.repeat(down, axis=0).repeat(across, axis=1)[:rows, :columns]
+        changed = np.logical_or(changed, shown)
     return changed

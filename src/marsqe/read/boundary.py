@@ -13,7 +13,7 @@ from typing import Any
 from PIL import ImageFile
 
 from marsqe.errors import ReadError
-from marsqe.image import Compression, Pixels
+from marsqe.image import Compression, Pixels, Product
 
 # Warning filters and Pillow's settings belong to the whole process, so only one of our threads decodes at a time.
 _ONE_AT_A_TIME = threading.RLock()
@@ -27,6 +27,8 @@ class Decoded:
     compression: Compression
     orientation: int = 1
     metadata: dict[str, Any] = field(default_factory=dict)
+    product: Product | None = None
+    """Identity, where the file itself tells it; else the name does."""
 
 
 def _drop(record: logging.LogRecord) -> bool:

@@ -6,18 +6,19 @@ import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from marsqe.errors import ReadError
-from marsqe.image import MarsImage, to_upright
+from marsqe.image import MarsImage, Product, to_upright
 from marsqe.read import source
 from marsqe.read.boundary import Decoded
 from marsqe.read.names import identify
 
 
-def _decoder(kind: str) -> Callable[[bytes], Decoded]:
+def _decoder(kind: str, path: Path | None) -> Callable[[bytes], Decoded]:
     # Imported when needed: tifffile and imagecodecs are slow to load and most files are JPEG.
     if kind == "JPEG":
         from marsqe.read.jpeg import read_jpeg
@@ -31,17 +32,40 @@ def _decoder(kind: str) -> Callable[[bytes], Decoded]:
         from marsqe.read.tiff import read_tiff
 
         return read_tiff
-    from marsqe.read.webp import read_webp
+    if kind == "WebP":
+        from marsqe.read.webp import read_webp
 
-    return read_webp
+        return read_webp
+    if kind == "HEIC":
+        from marsqe.read.heif import read_heif
+
+        return read_heif
+    if kind == "BPG":
+        from marsqe.read.bpg import read_bpg
+
+        return read_bpg
+    return _product_decoder(kind, path)
+
+
+def _product_decoder(kind: str, path: Path | None) -> Callable[[bytes], Decoded]:
+    """Decoders of mission products look at the name and, for labels that are files of their own, around the file."""
+    if kind == "VICAR":
+        from marsqe.read.vicar import read_vicar
+
+        return partial(read_vicar, path=path)
+    from marsqe.read.pds import read_pds
+
+    return partial(read_pds, path=path)
 
 
 def open_image(path: str | os.PathLike[str]) -> MarsImage:
-    r"""Open a JPEG, PNG, TIFF or WebP file.
+    r"""Open a JPEG, PNG, TIFF or WebP file, a HEIC or BPG file (extra ``codecs``), or a PDS3, PDS4 or VICAR product.
 
     Pixels come as gray or RGB in the file's own depth: 1-bit and palette images become 8-bit gray and 8-bit RGB,
-    16-bit ones stay 16-bit. Alpha is dropped where all pixels are opaque. Colours are not converted: an ICC profile
-    is handed on in ``metadata``.
+    16-bit ones stay 16-bit; HEIC and BPG of more than 8 bits are spread over the range of 16. Samples of mission
+    products keep their numbers, with ``metadata["significant_bits"]`` where the label tells how many bits they use: a
+    12-bit camera's white is 4095. Alpha is dropped where all pixels are opaque. Colours are not converted: an ICC
+    profile is handed on in ``metadata``.
 
     Parameters
     ----------
@@ -54,8 +78,9 @@ def open_image(path: str | os.PathLike[str]) -> MarsImage:
         ``pixels`` are upright and ``orientation`` is what was applied (:func:`marsqe.image.to_stored` undoes it).
         ``metadata`` holds, where the file does, "resolution" (x, y, "inch" | "centimeter" | "none"), "icc" bytes and
         "exif" bytes (beginning with ``Exif\0\0``, orientation set to 1), and for JPEG "colour_transform"
-        ("gray", "YCbCr" or "RGB": what the components of ``compression.tables`` are). ``product`` is what the file's
-        name tells (:func:`marsqe.read.names.identify`).
+        ("gray", "YCbCr" or "RGB": what the components of ``compression.tables`` are), for mission products "label"
+        (text) and "pixel_scale" (number, unit). ``product`` is what the file's name tells
+        (:func:`marsqe.read.names.identify`), and of mission products their label.
 
     Raises
     ------
@@ -63,14 +88,17 @@ def open_image(path: str | os.PathLike[str]) -> MarsImage:
         If the file is missing, a folder, not readable, empty, truncated, damaged, no image or not of these kinds,
         animated or of several pages, CMYK, partly transparent, of other samples than unsigned integers of 1, 8 or 16
         bits (2 and 4 bits too in PNG), or larger than :mod:`marsqe.read.limits` allows. The message says what to do.
+    MissingExtraError
+        If the extra that the kind needs, ``codecs`` or ``pds``, is not installed.
     """
     file = Path(os.fsdecode(path))
     try:
         data, kind = source.load(file)
-        image = _decode(data, kind)
+        image = _decode(data, kind, file)
     except ReadError as problem:
         raise ReadError(f"cannot open {file}: {problem}") from problem.__cause__
-    return replace(image, path=file, product=identify(file.name))
+    known = image.product != Product()
+    return replace(image, path=file, product=image.product if known else identify(file.name))
 
 
 def decode_image(data: bytes) -> MarsImage:
@@ -82,19 +110,22 @@ def decode_image(data: bytes) -> MarsImage:
         As for :func:`open_image`.
     """
     try:
-        return _decode(data, source.kind_of(data[:64]))
+        return _decode(data, source.kind_of(data[:64]), None)
     except ReadError as problem:
         raise ReadError(f"cannot open these {len(data)} bytes: {problem}") from problem.__cause__
 
 
-def _decode(data: bytes, kind: str) -> MarsImage:
-    decoded = _decoder(kind)(data)
+def _decode(data: bytes, kind: str, path: Path | None) -> MarsImage:
+    decoded = _decoder(kind, path)(data)
     pixels = to_upright(decoded.pixels, decoded.orientation)
-    bits_per_pixel = 8 * len(data) / (pixels.shape[0] * pixels.shape[1])
+    compression = decoded.compression
+    if decoded.product is None:  # of what was sent to Earth, a product's file is no measure
+        compression = replace(compression, bits_per_pixel=8 * len(data) / (pixels.shape[0] * pixels.shape[1]))
     return MarsImage(
         # Pillow's buffers are read-only, of which torch warns.
         pixels=np.require(pixels, requirements=["C", "W"]),
-        compression=replace(decoded.compression, bits_per_pixel=bits_per_pixel),
+        compression=compression,
+        product=decoded.product or Product(),
         sha256=hashlib.sha256(data).hexdigest(),
         orientation=decoded.orientation,
         metadata=decoded.metadata,

@@ -17,13 +17,17 @@ KINDS: Final = {
     b"MM\0*": "TIFF",
     b"II+\0": "TIFF",
     b"MM\0+": "TIFF",
+    b"BPG\xfb": "BPG",
+    b"PDS_VERSION_ID": "PDS",
+    b"ODL_VERSION_ID": "PDS",
+    b"CCSD3ZF": "PDS",
+    b"LBLSIZE=": "VICAR",
 }
 
 # Files that people do try to open, so that the error can name them.
 _OTHERS: Final = {
     b"GIF8": "a GIF (256 colours, often animated)",
     b"BM": "a BMP image",
-    b"BPG\xfb": "a BPG image",
     b"\0\0\0\x0cjP  ": "a JPEG 2000 image",
     b"\xff\x4f\xff\x51": "a JPEG 2000 image",
     b"\0\0\0\x0cJXL ": "a JPEG XL image",
@@ -31,15 +35,20 @@ _OTHERS: Final = {
     b"8BPS": "a Photoshop document",
     b"%PDF": "a PDF document",
     b"SIMPLE  =": "a FITS file",
-    b"PDS_VERSION_ID": "a PDS product",
-    b"ODL_VERSION_ID": "a PDS product",
-    b"LBLSIZE=": "a VICAR image",
     b"PK\x03\x04": "a ZIP archive",
     b"\x1f\x8b": "a gzip archive",
     b"\x89HDF": "an HDF5 file",
     b"\x93NUMPY": "a NumPy array",
 }
-_ADVICE: Final = "MarsQE reads JPEG, PNG, TIFF and WebP"
+_HEIC: Final = (b"heic", b"heix", b"heim", b"heis", b"mif1")
+_BRANDS: Final = {
+    b"avif": "an AVIF image",
+    b"avis": "an AVIF animation",
+    b"hevc": "a sequence of HEIC images",
+    b"hevx": "a sequence of HEIC images",
+    b"msf1": "a sequence of HEIF images",
+}
+_ADVICE: Final = "MarsQE reads JPEG, PNG, TIFF and WebP, and HEIC, BPG, PDS and VICAR products"
 
 
 def load(path: Path) -> tuple[bytes, str]:
@@ -49,7 +58,7 @@ def load(path: Path) -> tuple[bytes, str]:
     -------
     data : bytes
         The whole file.
-    kind : {"JPEG", "PNG", "TIFF", "WebP"}
+    kind : {"JPEG", "PNG", "TIFF", "WebP", "HEIC", "BPG", "PDS", "VICAR"}
 
     Raises
     ------
@@ -68,7 +77,7 @@ def load(path: Path) -> tuple[bytes, str]:
             )
         with open(path, "rb") as file:
             head = file.read(64)
-            kind = kind_of(head)
+            kind = "PDS" if _has_label_beside(path, head) else kind_of(head)
             data = head + file.read()
     except FileNotFoundError as error:
         raise ReadError("there is no such file; check the name and the folder") from error
@@ -77,6 +86,13 @@ def load(path: Path) -> tuple[bytes, str]:
     except (OSError, ValueError) as error:
         raise ReadError(f"the system cannot read it ({error}); check the name and the disk") from error
     return data, kind
+
+
+def _has_label_beside(path: Path, head: bytes) -> bool:
+    """Whether a file is the bare data of a product whose label is a file of its own."""
+    if path.suffix.lower() != ".img" or not head or head.startswith(tuple(KINDS)):
+        return False
+    return any(path.with_suffix(suffix).is_file() for suffix in (".LBL", ".lbl", ".xml", ".XML"))
 
 
 def kind_of(head: bytes) -> str:
@@ -88,8 +104,12 @@ def kind_of(head: bytes) -> str:
             return kind
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WebP"
+    if head.lstrip()[:5] == b"<?xml":
+        return "PDS"
     if head[4:8] == b"ftyp":
-        name: str | None = "an AVIF image" if head[8:12] in (b"avif", b"avis") else "a HEIF image or a video"
+        if head[8:12] in _HEIC:
+            return "HEIC"
+        name: str | None = _BRANDS.get(head[8:12], "a video")
     else:
         name = next((name for magic, name in _OTHERS.items() if head.startswith(magic)), None)
     if name is not None:

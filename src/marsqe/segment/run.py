@@ -51,7 +51,7 @@ def segment(image: MarsImage, device: str = "auto") -> Terrain:
 
 def segment_steps(image: MarsImage, device: str = "auto") -> Steps[Terrain]:
     """As :func:`segment`, one window of the working resolution at a time; leaving the generator cancels."""
-    from marsqe.enhancement.devices import resolve_device
+    from marsqe.devices import resolve_device
 
     chosen = resolve_device(device)
     network = terrain_network(str(chosen))

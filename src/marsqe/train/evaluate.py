@@ -14,7 +14,7 @@ from torch import nn
 from marsqe.codecs.coefficients import coefficients_from_bytes
 from marsqe.codecs.jpeg import decode_jpeg, encode_jpeg, standard_tables
 from marsqe.colour import as_rgb
-from marsqe.enhancement.devices import autocast
+from marsqe.devices import autocast
 from marsqe.enhancement.faithful import cell_of_quality, project
 from marsqe.enhancement.networks import to_planes
 from marsqe.judgement import psnr

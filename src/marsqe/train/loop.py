@@ -11,8 +11,9 @@ from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.wrappers import _FabricModule
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
 from marsqe.errors import SettingError
 from marsqe.train.batches import batches
@@ -70,6 +71,7 @@ def train(
 ) -> Iterator[Report]:
     """Train a network that maps (compressed, condition) to enhanced pixels; yield reports.
 
+    Where the network has several outputs, ``exits(compressed, condition)``, all of them learn, with equal weight.
     Writes ``checkpoint.safetensors``, ``average.safetensors`` (the averaged weights) and ``curve.csv`` to ``out``.
 
     Raises
@@ -111,7 +113,7 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(recipe, now)
         x, y = (t.float().div(255).contiguous(memory_format=torch.channels_last) for t in (compressed, raw))
-        loss = relative_charbonnier(model(x, condition), x, y)
+        loss = torch.stack([relative_charbonnier(output, x, y) for output in _outputs(model, x, condition)]).mean()
         value = loss.item()
         lost = lost + 1 if _has_run_away(value, recent) else 0
         if lost:
@@ -140,6 +142,15 @@ def train(
             started += time.monotonic() - pause
         if finished:
             return
+
+
+def _outputs(model: _FabricModule, compressed: Tensor, condition: Tensor) -> tuple[Tensor, ...]:
+    if not hasattr(model.module, "exits"):
+        return (model(compressed, condition),)
+    # Else Fabric would run the method outside its precision.
+    model.mark_forward_method("exits")
+    outputs: tuple[Tensor, ...] = model.exits(compressed, condition)
+    return outputs
 
 
 def _has_run_away(value: float, recent: list[float]) -> bool:

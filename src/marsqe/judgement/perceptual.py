@@ -28,7 +28,7 @@ _SCALE: Final = (0.458, 0.448, 0.450)
 def lpips(image: Pixels, truth: Pixels) -> float:
     """LPIPS v0.1 with AlexNet (Zhang et al. 2018): 0 for equal images, larger is further apart.
 
-    The parameters are stored in half precision and computed with in float32, which moves scores by less than 0.001.
+    The parameters are stored in half precision and computed with in float32, which moves scores by less than 0.0005.
 
     Parameters
     ----------
@@ -48,17 +48,17 @@ def lpips(image: Pixels, truth: Pixels) -> float:
     WeightsError
         If the bundled parameters are missing or damaged.
     """
-    import torch
-
     top = peak_of(image, truth)
     if min(image.shape[:2]) < SMALLEST:
         return float("nan")
+    import torch
+
     weights = _weights()
     with torch.inference_mode():
         pairs = zip(*(_features(_prepare(p, top), weights) for p in (image, truth)), strict=True)
         # One layer after the other: each is weighted over its channels, averaged over its positions, and summed.
         return sum(
-            float(torch.einsum("chw,c->hw", (_unit(a) - _unit(b)) ** 2, weights[f"lin{n}.model.1.weight"].flatten()).mean())
+            float(((_unit(a) - _unit(b)).square() * weights[f"lin{n}.model.1.weight"][0]).sum(dim=0).mean())
             for n, (a, b) in enumerate(pairs)
         )
 
