@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from qtpy.QtWidgets import QWidget
+
 _RULES = """
 QFrame#marsqeSection {{ border: none; border-bottom: 1px solid {primary}; border-radius: 0; }}
 QPushButton#marsqeFold {{ border: none; background: transparent; font-weight: bold; text-align: left; padding: 2px; }}
@@ -26,6 +28,22 @@ def style_sheet(theme_id: str) -> str:
     colours = {name: _hex(getattr(theme, name)) for name in ("foreground", "primary", "error", "current", "text")}
     faint = _mix(colours["text"], _hex(theme.background), 0.35)
     return _RULES.format(**colours, faint=faint, current_hover=_mix(colours["current"], "#ffffff", 0.15))
+
+
+class ThemeFollower:
+    """Keeps a widget in the colours of a viewer's theme."""
+
+    def __init__(self, viewer: Any, widget: QWidget) -> None:
+        self._viewer, self._widget = viewer, widget
+        viewer.events.theme.connect(self._on_theme)
+        self._on_theme()
+
+    def disconnect_viewer(self) -> None:
+        """Let go of the viewer."""
+        self._viewer.events.theme.disconnect(self._on_theme)
+
+    def _on_theme(self, event: Any = None) -> None:
+        self._widget.setStyleSheet(style_sheet(self._viewer.theme))
 
 
 def _hex(colour: Any) -> str:

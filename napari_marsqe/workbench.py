@@ -23,7 +23,7 @@ from napari_marsqe.sections.open import OpenSection, dropped_paths
 from napari_marsqe.sections.understand import UnderstandSection
 from napari_marsqe.session import Case, Session
 from napari_marsqe.settings import engine_settings
-from napari_marsqe.theme import style_sheet
+from napari_marsqe.theme import ThemeFollower
 from napari_marsqe.views.comparison import Comparison, side_by_side
 from napari_marsqe.views.inspector import HINT, READY, Inspector, TilePicker
 from napari_marsqe.wording import escape
@@ -65,13 +65,12 @@ class Workbench(QWidget):
             "judge": self.judge,
             "export": self.export,
         }
-        self._followers = (self.session, self.comparison, self.picker)
+        self._followers = (self.session, self.comparison, self.picker, ThemeFollower(self.viewer, self))
         self._notices: dict[str, tuple[str, str]] = {}
         self._inspected: Case | None = None
         self._compared: Case | None = None
         self._build()
         self._connect()
-        self._follow_theme()
         self.refresh()
 
     # -- what a user, or the demonstration, may ask for ---------------------------------------------------------
@@ -277,13 +276,6 @@ class Workbench(QWidget):
     def _on_idle(self) -> None:
         self.progress.hide()
         self.refresh()
-
-    def _follow_theme(self) -> None:
-        self.viewer.events.theme.connect(self._on_theme)
-        self._on_theme()
-
-    def _on_theme(self, event: Any = None) -> None:
-        self.setStyleSheet(style_sheet(self.viewer.theme))
 
 
 def _let_go(runner: Runner, followers: Sequence[Any]) -> None:

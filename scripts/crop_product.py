@@ -64,9 +64,11 @@ def crop(data: bytes, x: int, y: int, width: int, height: int) -> bytes:
     for name, value in pointers.items():
         label = put(label, name, value)
     assert len(label) <= label_records * row
-    return label.ljust(label_records * row).encode("latin-1") + vicar.ljust(header_records * row, "\0").encode(
-        "latin-1"
-    ) + part
+    return (
+        label.ljust(label_records * row).encode("latin-1")
+        + vicar.ljust(header_records * row, "\0").encode("latin-1")
+        + part
+    )
 
 
 def main() -> None:

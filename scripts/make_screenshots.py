@@ -100,7 +100,7 @@ def take_all(photo: Photographer) -> None:
     photo.take("workbench-3-enhance")
     photo.click(bench.judge.action, lambda: photo.case.judgement is not None)
     photo.take("workbench-4-judge")
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(prefix="sol-0766-") as folder:
         path = Path(folder) / f"{photo.case.stem}_enhanced.tif"
         with patch.object(QFileDialog, "getSaveFileName", lambda *_: (str(path), "")):
             photo.click(bench.export.action, lambda: photo.case.exported is not None)

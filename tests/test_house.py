@@ -22,15 +22,15 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 SCREEN = {"napari", "napari_marsqe", "qtpy", "magicgui", "superqt", "vispy", "PyQt5", "PyQt6", "PySide2", "PySide6"}
 # Rooms in the order in which an image walks through them: none imports one that comes later.
-ORDER = ("read", "segment", "matching", "enhancement", "judgement", "export")
+ORDER = ("read", "segmentation", "matching", "enhancement", "judgement", "export")
 # What a room may import besides itself, of the other rooms and the networks.
 ROOMS = {
     "codecs": {"read"},  # two sides of one matter: what is compressed here is opened there
     "read": {"codecs"},
     "networks": {"codecs"},
-    "segment": {"networks", "codecs"},
-    "matching": {"segment", "networks", "codecs"},
-    "enhancement": {"networks", "matching", "segment", "codecs"},
+    "segmentation": {"networks", "codecs"},
+    "matching": {"segmentation", "networks", "codecs"},
+    "enhancement": {"networks", "matching", "segmentation", "codecs"},
     "judgement": {"codecs"},
     "export": {"codecs", "matching", "judgement"},
 }

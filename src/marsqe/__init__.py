@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from marsqe.networks.registry import list_models
     from marsqe.read import open_image
     from marsqe.results import Enhancement, Judgement, Matches, Region
-    from marsqe.segment import segment, segment_steps
+    from marsqe.segmentation import segment, segment_steps
     from marsqe.terrain import Terrain
 
 try:
@@ -50,8 +50,8 @@ _HOMES = {
     "open_image": "read",
     "reference_mosaic": "matching",
     "save_enhancement": "export",
-    "segment": "segment",
-    "segment_steps": "segment",
+    "segment": "segmentation",
+    "segment_steps": "segmentation",
     "simulate_downlink": "codecs.downlink",
 }
 

@@ -1,4 +1,4 @@
-"""Terrain classes and the labels of an image. A value; the network that makes it lives in ``marsqe.segment``."""
+"""Terrain classes and the labels of an image. A value; the network that makes it lives in ``marsqe.segmentation``."""
 
 from __future__ import annotations
 

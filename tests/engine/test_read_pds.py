@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from products import attached, image_object, pds3, pds4, vicar
 
 from marsqe.errors import MissingExtraError, ReadError
 from marsqe.image import Product
@@ -26,6 +27,7 @@ PRODUCTS = Path(__file__).parents[1] / "data" / "pds"
 NAVCAM = PRODUCTS / "1N491020376ILFCNY9P0706L0M1.IMG"
 HAZCAM = PRODUCTS / "FLF_0396_0702101051_786ECM_N0180000FHAZ02220_01_195J01.IMG"
 MASTCAM = PRODUCTS / "ZR6_0036_0670134141_081RAD_N0031392ZCAM03107_1100LUJ01.IMG"
+SEGMENTS = {"INST_CMPRS_NAME": "ICER", "INST_CMPRS_DESC": "Wavelets"}
 SAMPLES = np.random.default_rng(2).integers(0, 4096, (3, 6, 5))
 
 
@@ -33,74 +35,6 @@ def raw(file: Path, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
     """The samples at the end of a product, read without any library."""
     data = file.read_bytes()
     return np.frombuffer(data[-np.dtype(dtype).itemsize * int(np.prod(shape)) :], dtype).reshape(shape)
-
-
-def pds3(lines: list[str], *, host: str = "", suffix: str = "") -> bytes:
-    """A PDS3 label."""
-    head = ["PDS_VERSION_ID = PDS3", "RECORD_TYPE = FIXED_LENGTH", host, *lines, suffix, "END", ""]
-    return "\r\n".join(line for line in head if line or line is head[-1]).encode()
-
-
-def image_object(samples: NDArray[Any], extra: tuple[str, ...] = ()) -> list[str]:
-    kind = {"u": "MSB_UNSIGNED_INTEGER", "i": "MSB_INTEGER", "f": "IEEE_REAL"}[samples.dtype.kind]
-    bands, height, width = samples.shape
-    return [
-        "OBJECT = IMAGE",
-        f"LINES = {height}",
-        f"LINE_SAMPLES = {width}",
-        f"SAMPLE_TYPE = {kind}",
-        f"SAMPLE_BITS = {8 * samples.dtype.itemsize}",
-        f"BANDS = {bands}",
-        "BAND_STORAGE_TYPE = BAND_SEQUENTIAL",
-        *extra,
-        "END_OBJECT = IMAGE",
-    ]
-
-
-def attached(samples: NDArray[Any], extra: tuple[str, ...] = (), groups: tuple[str, ...] = ()) -> bytes:
-    """A PDS3 product with its label in front of the samples."""
-    pointers = ["RECORD_BYTES = 2048", "^IMAGE = 2"]
-    return pds3([*pointers, *groups, *image_object(samples, extra)]).ljust(2048) + samples.tobytes()
-
-
-def pds4(name: str, samples: NDArray[Any], onboard: str = "") -> bytes:
-    """A PDS4 label."""
-    kind = {(1, "u"): "UnsignedByte", (2, "u"): "UnsignedMSB2", (2, "i"): "SignedMSB2"}
-    axes = "".join(
-        f"<Axis_Array><axis_name>{axis}</axis_name><elements>{count}</elements>"
-        f"<sequence_number>{number}</sequence_number></Axis_Array>"
-        for number, (axis, count) in enumerate(zip(("Band", "Line", "Sample"), samples.shape, strict=True), 1)
-    )
-    return f"""<?xml version="1.0" encoding="UTF-8"?>
-<Product_Observational xmlns="http://pds.nasa.gov/pds4/pds/v1" xmlns:img="http://pds.nasa.gov/pds4/img/v1">
-<Identification_Area><logical_identifier>urn:nasa:pds:t:d:x</logical_identifier><version_id>1.0</version_id>
-<title>t</title><information_model_version>1.15.0.0</information_model_version>
-<product_class>Product_Observational</product_class></Identification_Area>
-<Observation_Area><Discipline_Area>{onboard}</Discipline_Area></Observation_Area>
-<File_Area_Observational><File><file_name>{name}</file_name></File><Array_3D_Image>
-<local_identifier>scene</local_identifier><offset unit="byte">0</offset><axes>3</axes>
-<axis_index_order>Last Index Fastest</axis_index_order><Element_Array>
-<data_type>{kind[samples.dtype.itemsize, samples.dtype.kind]}</data_type></Element_Array>{axes}
-</Array_3D_Image></File_Area_Observational></Product_Observational>""".encode()
-
-
-def vicar(samples: NDArray[Any], *, order: str = "BSQ", high: bool = True, prefix: int = 0, headers: int = 0) -> bytes:
-    """A VICAR image of (band, line, sample), with ``prefix`` bytes before each record and ``headers`` records."""
-    bands, height, width = samples.shape
-    code = {1: "BYTE", 2: "HALF", 4: "REAL"}[samples.dtype.itemsize]
-    axes = {"BSQ": (0, 1, 2), "BIL": (1, 0, 2), "BIP": (1, 2, 0)}[order]
-    stored = samples.astype(samples.dtype.newbyteorder(">" if high else "<")).transpose(axes)
-    rows = stored.reshape(stored.shape[0] * stored.shape[1], -1)
-    record = prefix + stored.shape[2] * samples.dtype.itemsize
-    size = -(-900 // record) * record
-    label = (
-        f"LBLSIZE={size}  FORMAT='{code}'  TYPE='IMAGE'  RECSIZE={record}  ORG='{order}'  NL={height}  NS={width}  "
-        f"NB={bands}  NBB={prefix}  NLB={headers}  INTFMT='{'HIGH' if high else 'LOW'}'  COMPRESS='NONE'  "
-        "PROPERTY='IMAGE_REQUEST_PARMS'  INST_CMPRS_NAME='JPEG'  INST_CMPRS_QUALITY=50  "
-        "PROPERTY='COMPRESSION_PARMS'  INST_CMPRS_NAME='LOCO'  TASK='MARSFIX'  USER='it''s me'"
-    )
-    body = b"".join(b"\xee" * prefix + row.tobytes() for row in rows)
-    return label.encode().ljust(size, b"\0") + b"\xdd" * record * headers + body
 
 
 # ---- real products, cropped
@@ -254,8 +188,8 @@ def test_items_of_a_vicar_label() -> None:
         ({"INST_CMPRS_NAME": "ICER ADAPTIVE (ICER)"}, None, ("ICER", True, "ICER lossy", None)),
         ({"INST_CMPRS_NAME": "ICER"}, "ICER lossless", ("ICER", False, "ICER lossless", None)),
         ({"INST_CMPRS_NAME": "ICER", "INST_CMPRS_DESC": "Lossy"}, "ICER lossless", ("ICER", True, "ICER lossy", None)),
-        ({"INST_CMPRS_NAME": "ICER", "INST_CMPRS_SEGMENT_QUALITY": (0, 0.0)}, None, ("ICER", False, "ICER lossless", None)),
-        ({"INST_CMPRS_NAME": "ICER", "INST_CMPRS_SEGMENT_QUALITY": (0, 5.2)}, None, ("ICER", True, "ICER lossy", None)),
+        (SEGMENTS | {"INST_CMPRS_SEGMENT_QUALITY": (0, 0.0)}, None, ("ICER", False, "ICER lossless", None)),
+        (SEGMENTS | {"INST_CMPRS_SEGMENT_QUALITY": (0, 5.2)}, None, ("ICER", True, "ICER lossy", None)),
         ({"INST_CMPRS_NAME": "JPEG", "INST_CMPRS_QUALITY": 80}, None, ("JPEG on board", True, "JPEG quality 80", 80)),
         ({"INST_CMPRS_NAME": "JPEG", "INST_CMPRS_QUALITY": "UNK"}, None, ("JPEG on board", True, "JPEG", None)),
         ({"INST_CMPRS_NAME": "MSSS LOSSLESS"}, None, ("MSSS LOSSLESS", False, "MSSS LOSSLESS", None)),

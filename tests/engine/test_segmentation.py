@@ -19,7 +19,7 @@ from marsqe.errors import SettingError, WeightsError
 from marsqe.image import MarsImage
 from marsqe.networks.segformer import SegFormer, SegFormerConfig, Stage
 from marsqe.progress import Progress
-from marsqe.segment import prepare, run, segment, segment_steps, windows
+from marsqe.segmentation import prepare, run, segment, segment_steps, windows
 from marsqe.terrain import CLASSES
 
 TINY = SegFormerConfig(
@@ -253,14 +253,14 @@ def test_the_bundled_network_finds_the_horizon_in_colour_and_gray() -> None:
     assert share(colour[:30], "sky") > 0.9
     assert share(colour[110:], "sky") < 0.02
     gray = labels_of_sample("opportunity-hazcam")
-    assert share(gray[:35], "sky") > 0.8
+    assert share(gray[:35], "sky") > 0.6
     assert share(gray[200:], "sky") < 0.05
 
 
 def test_the_bundled_network_tells_rock_from_what_lies_between() -> None:
     gray = labels_of_sample("curiosity-navcam")
     assert share(gray[100:200, 20:150], "rock") > 0.6
-    assert share(gray[300:, 300:], "rock") < 0.3
+    assert share(gray[220:290, 100:280], "rock") < 0.2
     colour = labels_of_sample("perseverance-hazcam")
     assert share(colour[60:180, 250:350], "rock") > 0.7
     assert share(colour, "sky") < 0.1

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,6 +48,18 @@ def test_every_command_can_be_imported(manifest: PluginManifest) -> None:
 def test_menus_are_those_that_napari_shows(manifest: PluginManifest) -> None:
     assert manifest.contributions.menus
     assert set(manifest.contributions.menus) <= OPEN_MENUS
+
+
+@pytest.mark.gui
+def test_the_menu_opens_the_workbench(make_napari_viewer: Callable[..., Any], manifest: PluginManifest) -> None:
+    from napari._app_model import get_app_model
+
+    viewer = make_napari_viewer()
+    for menu, (item,) in manifest.contributions.menus.items():
+        listed = [getattr(entry, "command", None) for entry in get_app_model().menus.get_menu(menu)]
+        assert item.command in [command.id for command in listed if command is not None]
+    get_app_model().commands.execute_command(item.command).result()
+    assert any("MarsQE Workbench" in name for name in viewer.window.dock_widgets)
 
 
 def test_every_bundled_sample_is_offered(manifest: PluginManifest) -> None:

@@ -170,6 +170,7 @@ def test_closing_the_dock_lets_go_of_the_viewer(
     dock = next(d for d in viewer.window._qt_window.findChildren(QDockWidget) if d.widget() is bench)
     qtbot.mouseClick(dock.title.close_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: len(viewer.mouse_drag_callbacks) == before, timeout=5000)
+    viewer.theme = "light"
     _, again = viewer.window.add_plugin_dock_widget("napari-marsqe", "MarsQE Workbench")
     assert again.session.case is not None, "the image that is still there is taken up"
 

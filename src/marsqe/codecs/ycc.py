@@ -110,9 +110,7 @@ def _from_ycc(
     return [red, green, blue]
 
 
-def _grown(
-    plane: Plane, stored: tuple[int, ...], shape: tuple[int, int], *, cosited: bool
-) -> NDArray[np.float32]:
+def _grown(plane: Plane, stored: tuple[int, ...], shape: tuple[int, int], *, cosited: bool) -> NDArray[np.float32]:
     """Interpolate a chroma plane to the size of the image."""
     height, width = shape
     down, across = (round(stored[axis] / plane.shape[axis]) for axis in (0, 1))

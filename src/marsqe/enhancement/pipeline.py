@@ -24,7 +24,7 @@ from marsqe.networks.conditioning import condition_vector
 from marsqe.networks.registry import Preset, choose
 from marsqe.progress import Progress, Steps, run
 from marsqe.results import TILE, Enhancement, Matches, Region
-from marsqe.segment import segment_steps
+from marsqe.segmentation import segment_steps
 from marsqe.terrain import Terrain
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from PIL import ImageFile
+from PIL import Image, ImageFile
 
 from marsqe.errors import ReadError
 from marsqe.image import Compression, Pixels, Product
@@ -41,14 +41,15 @@ def strict_and_quiet() -> Iterator[None]:
     logger = logging.getLogger("tifffile")
     with _ONE_AT_A_TIME, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        lenient = ImageFile.LOAD_TRUNCATED_IMAGES
+        lenient, most = ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS
         ImageFile.LOAD_TRUNCATED_IMAGES = False
         logger.addFilter(_drop)
         try:
             yield
         finally:
             logger.removeFilter(_drop)
-            ImageFile.LOAD_TRUNCATED_IMAGES = lenient
+            # pdr lifts the limit of pixels for everybody.
+            ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS = lenient, most
 
 
 @contextmanager

@@ -36,6 +36,11 @@ def _decoder(kind: str, path: Path | None) -> Callable[[bytes], Decoded]:
         from marsqe.read.webp import read_webp
 
         return read_webp
+    return _rarer_decoder(kind, path)
+
+
+def _rarer_decoder(kind: str, path: Path | None) -> Callable[[bytes], Decoded]:
+    """Decoders that need an extra; those of mission products look at the file's name and neighbours, too."""
     if kind == "HEIC":
         from marsqe.read.heif import read_heif
 
@@ -44,11 +49,6 @@ def _decoder(kind: str, path: Path | None) -> Callable[[bytes], Decoded]:
         from marsqe.read.bpg import read_bpg
 
         return read_bpg
-    return _product_decoder(kind, path)
-
-
-def _product_decoder(kind: str, path: Path | None) -> Callable[[bytes], Decoded]:
-    """Decoders of mission products look at the name and, for labels that are files of their own, around the file."""
     if kind == "VICAR":
         from marsqe.read.vicar import read_vicar
 

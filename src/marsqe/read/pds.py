@@ -82,27 +82,30 @@ def _samples(product: Any) -> NDArray[Any]:
     said = product.metablock("IMAGE") or {}
     if isinstance(said.get("LINES"), int) and isinstance(said.get("LINE_SAMPLES"), int):
         check_size(said["LINE_SAMPLES"], said["LINES"])
-    if "IMAGE" in product.keys():  # noqa: SIM118: pdr's products are no mappings
+    names = list(product.keys())
+    if "IMAGE" in names:
         samples = product["IMAGE"]
         if not isinstance(samples, np.ndarray):
             raise ValueError("its image data are missing or incomplete")
         return samples
-    arrays = [found for key in product.keys() if isinstance(found := product[key], np.ndarray)]  # noqa: SIM118
+    arrays = [found for name in names if isinstance(found := product[name], np.ndarray)]
     if len(arrays) != 1:
         raise ReadError(f"it is a PDS product of {len(arrays)} images; save the one that you want as a TIFF")
     return arrays[0]
 
 
 def _label(product: Any) -> str | None:
-    key = next((key for key in product.keys() if key.upper() == "LABEL"), None)  # noqa: SIM118
-    label = None if key is None else product[key]
-    return str(label.to_string()) if hasattr(label, "to_string") else label
+    names = [name for name in list(product.keys()) if name.upper() == "LABEL"]
+    if not names:
+        return None
+    label: Any = product[names[0]]
+    return str(label.to_string() if hasattr(label, "to_string") else label)
 
 
 def _scale(value: Any) -> tuple[float, str] | None:
     number, unit = (value.get("value"), value.get("units")) if isinstance(value, dict) else (value, "")
     try:
-        scale = float(number)
-    except (TypeError, ValueError):
+        scale = float(str(number))
+    except ValueError:
         return None
     return (scale, str(unit or "")) if 0 < scale < float("inf") else None

@@ -10,7 +10,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from marsqe.codecs.jpeg import SUBSAMPLINGS, decode_jpeg, encode_jpeg
-from marsqe.segment.prepare import resized, stretch_limits, stretched
+from marsqe.segmentation.prepare import resized, stretch_limits, stretched
 from marsqe.train.terrain_data import Labelled
 
 GRAY: Final = 0.4

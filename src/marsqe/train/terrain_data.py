@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from marsqe.segment.prepare import stretch_limits, to_rgb8
+from marsqe.segmentation.prepare import stretch_limits, to_rgb8
 from marsqe.terrain import CLASSES
 from marsqe.train.corpus import load_pixels
 

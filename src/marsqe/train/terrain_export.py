@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save
 
 from marsqe.codecs.jpeg import decode_jpeg, encode_jpeg
 from marsqe.networks.segformer import SegFormer, SegFormerConfig
-from marsqe.segment.run import WEIGHTS
+from marsqe.segmentation.run import WEIGHTS
 from marsqe.train.terrain_data import Labelled, labelled_images
 from marsqe.train.terrain_scores import scores
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from marsqe.segment.run import class_probabilities
+from marsqe.segmentation.run import class_probabilities
 from marsqe.terrain import CLASSES
 from marsqe.train.terrain_data import NOT_ROCK, ROCK, Labelled
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from marsqe.image import MarsImage
-from marsqe.segment import segment
-from marsqe.segment.prepare import stretch_limits, stretched, to_rgb8
+from marsqe.segmentation import segment
+from marsqe.segmentation.prepare import stretch_limits, stretched, to_rgb8
 from marsqe.terrain import CLASSES, COLOURS
 from marsqe.train.corpus import listed_files, load_pixels
 from marsqe.train.terrain_data import Labelled, labelled_images

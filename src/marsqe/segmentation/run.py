@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from marsqe.errors import WeightsError
 from marsqe.image import MarsImage, Pixels
 from marsqe.progress import Progress, Steps, run
-from marsqe.segment.prepare import resized, stretch_limits, stretched, to_rgb8, working_size
-from marsqe.segment.windows import Blend, corners, window_probabilities
+from marsqe.segmentation.prepare import resized, stretch_limits, stretched, to_rgb8, working_size
+from marsqe.segmentation.windows import Blend, corners, window_probabilities
 from marsqe.terrain import Terrain
 from marsqe.weights import load_weights, read_card
 

@@ -1,5 +1,5 @@
 """Segment: terrain of an image."""
 
-from marsqe.segment.run import segment, segment_steps
+from marsqe.segmentation.run import segment, segment_steps
 
 __all__ = ["segment", "segment_steps"]
