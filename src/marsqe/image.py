@@ -224,6 +224,12 @@ class MarsImage:
         """Largest value of the dtype: 255 or 65535."""
         return int(np.iinfo(self.pixels.dtype).max)
 
+    @property
+    def full_scale(self) -> int:
+        """Value of full exposure: that of the bits that the product says it uses, or the largest of the dtype."""
+        bits = self.metadata.get("significant_bits")
+        return self.data_range if bits is None else min(self.data_range, 2 ** int(bits) - 1)
+
     def with_pixels(self, pixels: Pixels) -> MarsImage:
         """The same image with other pixels."""
         return replace(self, pixels=pixels)

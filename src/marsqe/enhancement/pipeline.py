@@ -58,7 +58,7 @@ def enhance_steps(
         matches = yield from match_steps(image, terrain, dictionary)
     started = time.perf_counter()
     stored = to_stored(image.pixels, image.orientation)
-    scaled = as_rgb(stored).astype(np.float32) / np.float32(image.data_range)
+    scaled = as_rgb(stored).astype(np.float32) / np.float32(image.full_scale)
     compression = image.compression
     condition = condition_vector(_known_tables(image), compression.subsampling or (1, 1), colour=image.is_colour)
     stored_region = _stored_region(region, image)
@@ -100,7 +100,8 @@ def enhance(
     Parameters
     ----------
     image : MarsImage
-        8-bit or 16-bit, gray or RGB. Pixels are scaled by the full range of their dtype, 255 or 65535.
+        8-bit or 16-bit, gray or RGB. Pixels are scaled by ``image.full_scale``: 255, 65535, or what the product's
+        significant bits hold.
     model : str
         A preset of :func:`marsqe.list_models`, or "auto".
     device : {"auto", "cpu", "cuda", "mps"}
@@ -173,7 +174,7 @@ def _stored_match_steps(image: MarsImage, terrain: Terrain, matches: Matches) ->
 
 def _finish(result: NDArray[np.float32], image: MarsImage, faithful: bool) -> tuple[Pixels, bool]:
     """Back to the input's range, dtype and frame; projected where the file's coefficients are at hand."""
-    values = result.astype(np.float64) * image.data_range
+    values = result.astype(np.float64) * image.full_scale
     if not image.is_colour:
         values = values.mean(axis=2)
     coefficients = coefficients_of(image) if faithful else None

@@ -56,7 +56,8 @@ def segment_steps(image: MarsImage, device: str = "auto") -> Steps[Terrain]:
     chosen = resolve_device(device)
     network = terrain_network(str(chosen))
     probabilities = yield from probability_steps(network, image.pixels, chosen)
-    return Terrain((probabilities.argmax(axis=0) + 1).astype(np.uint8), probabilities)
+    source = f"{WEIGHTS} {read_card(WEIGHTS)['weights_sha256'][:12]}"
+    return Terrain((probabilities.argmax(axis=0) + 1).astype(np.uint8), probabilities, source)
 
 
 def class_probabilities(network: nn.Module, pixels: Pixels, device: torch.device) -> NDArray[np.float32]:
