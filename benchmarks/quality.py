@@ -3,7 +3,8 @@
     python benchmarks/quality.py --data DIR [--splits val/msl_mastcam ...] [--qualities 20 30 50 85] [--csv FILE]
 
 DIR holds ``manifest.csv``. Images are compressed by Pillow with 4:2:0 chroma, enhanced on the CPU exactly as the
-product does (faithful mode on), and compared with the truth: PSNR over all channels of the whole image.
+product does (faithful mode on), and compared with the truth: PSNR over all channels of the whole image. Above
+quality 90 truths are halved first, since many are themselves JPEGs of quality 95.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 import torch
 
 from marsqe.networks.registry import load
-from marsqe.train.evaluate import summarise, validation_gains
+from marsqe.train.evaluate import TRUTH_QUALITY, summarise, validation_gains
 
 VALIDATION = ["val/msl_mastcam", "val/m2020_hazcam"]
 
@@ -29,6 +30,7 @@ def main() -> None:
     parser.add_argument("--splits", nargs="+", default=VALIDATION)
     parser.add_argument("--qualities", nargs="+", type=int, default=[20, 30, 40, 50, 65, 75, 85, 95])
     parser.add_argument("--no-faithful", action="store_true")
+    parser.add_argument("--never-halve", action="store_true", help="full size even above quality 90")
     parser.add_argument("--csv", type=Path, help="also write every image's gain here")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
@@ -36,7 +38,12 @@ def main() -> None:
     network = load(arguments.model)
     gains = []
     for gain in validation_gains(
-        network, arguments.data, arguments.splits, arguments.qualities, faithful=not arguments.no_faithful
+        network,
+        arguments.data,
+        arguments.splits,
+        arguments.qualities,
+        faithful=not arguments.no_faithful,
+        halve_above=None if arguments.never_halve else TRUTH_QUALITY,
     ):
         gains.append(gain)
         sys.stderr.write(f"{gain.split} {gain.file} QF {gain.quality}: {gain.gain:+.3f} dB\n")

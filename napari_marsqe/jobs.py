@@ -254,4 +254,5 @@ def _named(task: Task) -> Callable[..., Generator[Progress, None, Outcome]]:
 def _sentence(text: str) -> str:
     text = text.strip()
     text = text[:1].upper() + text[1:]
-    return text if text.endswith((".", "!", "?")) else f"{text}."
+    # A command in quotes is to be copied, and a full stop would go along.
+    return text if text.endswith((".", "!", "?", '"')) else f"{text}."

@@ -76,12 +76,12 @@ def source_layer(image: MarsImage, role: str | None = None) -> LayerData:
     """An opened image. Without a role: "compressed" if its codec lost information, else a plain image."""
     role = role or (COMPRESSED if image.compression.lossy else IMAGE)
     name = image.name if role == IMAGE else name_of(image.name, role)
-    return image.pixels, _image_arguments(image.pixels, name) | _metadata(role, image=image), "image"
+    return image.pixels, _image_arguments(image.pixels, name, image.full_scale) | _metadata(role, image=image), "image"
 
 
 def truth_layer(truth: MarsImage, of: MarsImage) -> LayerData:
     """The uncompressed original of ``of``."""
-    arguments = _image_arguments(truth.pixels, name_of(of.name, TRUTH))
+    arguments = _image_arguments(truth.pixels, name_of(of.name, TRUTH), truth.full_scale)
     return truth.pixels, arguments | _metadata(TRUTH, image=truth, of=of.sha256), "image"
 
 
@@ -104,12 +104,6 @@ def image_of(layer: Any) -> MarsImage:
     if isinstance(known, MarsImage) and known.pixels is layer.data:
         return known
     return MarsImage.from_array(pixels_of(layer), metadata={"name": layer.name})
-
-
-def stem_of(layer: Any) -> str:
-    """Name of what a layer shows: the file's stem where it is known."""
-    known = facts(layer).get("image")
-    return known.name if isinstance(known, MarsImage) else str(layer.name)
 
 
 def pixels_of(layer: Any) -> Pixels:
@@ -148,18 +142,20 @@ def terrain_layer(stem: str, terrain: Terrain, frame: Frame) -> LayerData:
         "features": features,
         **frame.pixels(),
     }
-    return terrain.labels, arguments | _metadata(TERRAIN, terrain=terrain), "labels"
+    # A copy: who paints in the layer must not change, unseen, what was matched and is written to the record.
+    return terrain.labels.copy(), arguments | _metadata(TERRAIN, terrain=terrain), "labels"
 
 
-def references_layer(stem: str, mosaic: Pixels, matches: Matches, frame: Frame) -> LayerData:
+def references_layer(stem: str, mosaic: Pixels, matches: Matches, frame: Frame, full_scale: int) -> LayerData:
     """The raw reference of every tile, in its place; hidden, for it covers the image."""
-    arguments = _image_arguments(mosaic, name_of(stem, "references")) | frame.pixels() | {"visible": False}
+    arguments = _image_arguments(mosaic, name_of(stem, "references"), full_scale) | frame.pixels() | {"visible": False}
     return mosaic, arguments | _metadata(REFERENCES, matches=matches), "image"
 
 
 def enhanced_layer(enhancement: Enhancement, stem: str, frame: Frame) -> LayerData:
     """The enhanced image."""
-    arguments = _image_arguments(enhancement.pixels, name_of(stem, f"enhanced ({enhancement.model})"))
+    name = name_of(stem, f"enhanced ({enhancement.model})")
+    arguments = _image_arguments(enhancement.pixels, name, enhancement.source.full_scale)
     return enhancement.pixels, arguments | frame.pixels() | _metadata(ENHANCED, enhancement=enhancement), "image"
 
 
@@ -181,10 +177,11 @@ def judgement_layers(stem: str, judgement: Judgement, frame: Frame) -> dict[str,
     }
 
 
-def tile_mark(stem: str, row: int, column: int, frame: Frame) -> LayerData:
-    """A rectangle around one tile."""
-    low = np.array([row, column]) * TILE - 0.5
-    corners = low + TILE * np.array([[0, 0], [0, 1], [1, 1], [1, 0]])
+def tile_mark(stem: str, first: tuple[int, int], last: tuple[int, int], frame: Frame) -> LayerData:
+    """A rectangle around the tiles from ``first`` to ``last``, each a row and a column."""
+    low = np.array(first) * TILE - 0.5
+    sides = TILE * (np.array(last) - first + 1)
+    corners = low + sides * np.array([[0, 0], [0, 1], [1, 1], [1, 0]])
     arguments = {
         "name": name_of(stem, "tile"),
         "shape_type": "rectangle",
@@ -231,10 +228,10 @@ def _metadata(role: str, **values: Any) -> dict[str, Any]:
     return {"metadata": {KEY: {"role": role, **values}}}
 
 
-def _image_arguments(pixels: Pixels, name: str) -> dict[str, Any]:
-    if pixels.ndim == 3:
-        return {"name": name, "rgb": True}
-    return {"name": name, "rgb": False, "colormap": "gray", "contrast_limits": (0, int(np.iinfo(pixels.dtype).max))}
+def _image_arguments(pixels: Pixels, name: str, full_scale: int) -> dict[str, Any]:
+    # White is what the camera's bits hold: a 12-bit product would be nearly black in the range of 16 bits.
+    arguments = {"name": name, "contrast_limits": (0, full_scale)}
+    return arguments | ({"rgb": True} if pixels.ndim == 3 else {"rgb": False, "colormap": "gray"})
 
 
 def _residual(role: str, name: str, data: NDArray[np.float32], top: float) -> LayerData:

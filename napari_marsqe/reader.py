@@ -7,7 +7,11 @@ from pathlib import Path
 
 from napari_marsqe.layers import LayerData, source_layer
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp")
+SUFFIXES = (
+    *(".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"),
+    *(".img", ".vic", ".lbl", ".xml", ".heic", ".heif", ".bpg"),
+)
+"""Most of the second row need an extra; the error says which."""
 
 PathLike = str | Sequence[str]
 
@@ -27,6 +31,8 @@ def read_layers(path: PathLike) -> list[LayerData]:
     ------
     ReadError
         If a file is no image that we can read; the message says what to do.
+    MissingExtraError
+        If its kind needs an extra that is not installed; the message holds the command that installs it.
     """
     import marsqe
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
 
 from marsqe.image import MarsImage, Pixels
@@ -31,6 +33,8 @@ class Case:
         Results so far; where the enhancement was saved.
     layers : dict
         Layers of the results by role. Layers are known by identity: renaming one changes nothing.
+    selected : pair of (row, column), or None
+        First and last tile of the rectangle that was clicked.
     put_away : list
         Layers that were visible when another case took over.
     """
@@ -44,6 +48,7 @@ class Case:
     judgement: Judgement | None = None
     exported: Path | None = None
     layers: dict[str, Any] = field(default_factory=dict)
+    selected: tuple[tuple[int, int], tuple[int, int]] | None = None
     put_away: list[Any] = field(default_factory=list)
 
     @property
@@ -55,6 +60,15 @@ class Case:
     def enhanced(self) -> Any | None:
         """The layer of the newest enhancement."""
         return None if self.enhancement is None else self.layers.get(enhanced_role(self.enhancement.model))
+
+    @property
+    def redrawn(self) -> NDArray[Any] | None:
+        """Labels of the terrain layer where somebody drew in it since they were matched, else None."""
+        layer = self.layers.get(conventions.TERRAIN)
+        if layer is None or self.understanding is None:
+            return None
+        labels = np.asarray(layer.data)
+        return None if np.array_equal(labels, self.understanding.terrain.labels) else labels
 
     @property
     def next_step(self) -> str:
@@ -91,11 +105,12 @@ class Session(QObject):
         self.viewer = viewer
         self.cases: list[Case] = []
         self.case: Case | None = None
+        self._drawn: tuple[int, bool] = (0, False)
         viewer.layers.events.inserted.connect(self._on_inserted)
         viewer.layers.events.removed.connect(self._on_removed)
         viewer.layers.events.reordered.connect(self._on_layers)
         for layer in list(viewer.layers):
-            layer.events.name.connect(self._on_layers)
+            self._listen(layer)
             self._take_up(layer)
 
     def disconnect_viewer(self) -> None:
@@ -108,7 +123,7 @@ class Session(QObject):
         ):
             event.disconnect(slot)
         for layer in self.viewer.layers:
-            layer.events.name.disconnect(self._on_layers)
+            self._listen(layer, on=False)
 
     def open(self, image: MarsImage, truth: MarsImage | None = None) -> Case:
         """Show an image that was read, its truth beneath it, and make it the current case."""
@@ -210,13 +225,13 @@ class Session(QObject):
                     self.set_truth(case, layer)
 
     def _on_inserted(self, event: Any) -> None:
-        event.value.events.name.connect(self._on_layers)
+        self._listen(event.value)
         self._take_up(event.value)
         self.layers_changed.emit()
 
     def _on_removed(self, event: Any) -> None:
         layer = event.value
-        layer.events.name.disconnect(self._on_layers)
+        self._listen(layer, on=False)
         for case in list(self.cases):
             case.layers = {role: shown for role, shown in case.layers.items() if shown is not layer}
             if case.truth is layer:
@@ -228,6 +243,23 @@ class Session(QObject):
                 self.forgotten.emit(case)
         self.layers_changed.emit()
         self.changed.emit()
+
+    def _listen(self, layer: Any, *, on: bool = True) -> None:
+        heard: list[tuple[Any, Any]] = [(layer.events.name, self._on_layers)]
+        if hasattr(layer.events, "labels_update"):
+            # Strokes are told by the first; undoing one only by the second.
+            heard += [(layer.events.labels_update, self._on_drawn), (layer.events.set_data, self._on_drawn)]
+        for event, slot in heard:
+            (event.connect if on else event.disconnect)(slot)
+
+    def _on_drawn(self, event: Any) -> None:
+        case = self.case
+        if case is not None and event.source is case.layers.get(conventions.TERRAIN):
+            # A stroke is told many times; only the first changes what can be done.
+            state = (id(case.understanding), case.redrawn is not None)
+            if state != self._drawn:
+                self._drawn = state
+                self.layers_changed.emit()
 
     def _on_layers(self, event: Any = None) -> None:
         self.layers_changed.emit()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -12,6 +14,11 @@ class EngineSettings:
     model: str = "auto"
     device: str = "auto"
     quality: int = 30
+    faithful: bool = True
+    batch: int = 8
+
+
+_DEFAULTS = asdict(EngineSettings())
 
 
 def engine_settings() -> EngineSettings:
@@ -20,6 +27,14 @@ def engine_settings() -> EngineSettings:
 
     try:
         chosen = get_plugin_settings("napari-marsqe").engine
-        return EngineSettings(model=str(chosen.model), device=str(chosen.device), quality=int(chosen.quality))
-    except (AttributeError, KeyError, LookupError, ValueError):
+        return EngineSettings(**{name: type(value)(getattr(chosen, name)) for name, value in _DEFAULTS.items()})
+    except (AttributeError, LookupError, ValueError):
         return EngineSettings()
+
+
+def remember(name: str, value: Any) -> None:
+    """Keep a choice for the next start, where napari knows the plugin."""
+    from napari.settings import get_plugin_settings
+
+    with suppress(AttributeError, LookupError):
+        setattr(get_plugin_settings("napari-marsqe").engine, name, value)

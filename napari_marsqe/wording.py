@@ -9,6 +9,7 @@ from marsqe.results import Enhancement, Judgement, Matches
 from marsqe.terrain import COLOURS, Terrain
 
 MINUS = "−"
+_ON_BOARD = ("ICER", "LOCO", "JPEG on board")
 
 
 def signed(value: float, digits: int = 2) -> str:
@@ -30,17 +31,36 @@ def describe_image(image: MarsImage, truth: str | None) -> str:
     compression = image.compression
     if compression.codec == "none":
         lines.append("No file behind it: how it was compressed is unknown.")
-    elif compression.quality is None and not compression.lossy:
+    elif compression.quality is None and not compression.lossy and image.product.onboard_compression is None:
         lines.append(f"{compression.summary()}. The file is lossless; earlier compression left no record.")
     else:
         lines.append(f"{compression.summary()}.")
-    product = image.product
-    origin = [part for part in (product.mission, product.camera) if part]
-    if origin:
-        sol = f", sol {product.sol}" if product.sol is not None else ""
-        lines.append(escape(", ".join(origin)) + sol + ".")
+    lines += [f"{escape(text)}." for text in (image.product.summary(), caution(image)) if text]
     lines.append(f"Truth: {escape(truth)}." if truth else "Truth: none, so gains cannot be measured.")
     return "<br>".join(lines)
+
+
+def caution(image: MarsImage) -> str:
+    """What to know before enhancing an image that was compressed on board and decoded on Earth; empty for others."""
+    compression = image.compression
+    if compression.codec == "JPEG":
+        return ""  # its tables are at hand, and the models know what they do
+    onboard = image.product.onboard_compression or ""
+    if compression.codec in _ON_BOARD:
+        onboard = compression.codec if compression.lossy else f"{compression.codec} lossless"
+    if "lossless" in onboard or onboard == "uncompressed":
+        return "Nothing was lost on the way to Earth, so there is nothing to restore"
+    if "ICER" in onboard or "LOCO" in onboard:
+        return (
+            "Caution: compressed with wavelets. The models learned from JPEG, so expect no gain, and measure one "
+            "before you trust it"
+        )
+    if "JPEG" in onboard:
+        return (
+            "Caution: this JPEG was decoded on Earth and its quantization tables are not in the file, so the result "
+            "cannot be held to what was sent"
+        )
+    return ""
 
 
 def describe_terrain(terrain: Terrain, matches: Matches) -> str:
@@ -50,15 +70,30 @@ def describe_terrain(terrain: Terrain, matches: Matches) -> str:
     rows, columns = matches.shape
     used = len(set(zip(matches.classes.ravel().tolist(), matches.references.ravel().tolist(), strict=True)))
     tiles, patches = count(rows * columns, "tile"), count(used, "different reference")
-    return f"{'&nbsp; '.join(named) or 'No terrain was recognized.'}<br>{tiles} matched to {patches}."
+    drawn = "<br>The terrain was drawn by hand." if terrain.source == "drawn" else ""
+    return f"{'&nbsp; '.join(named) or 'No terrain was recognized.'}<br>{tiles} matched to {patches}.{drawn}"
 
 
 def describe_enhancement(enhancement: Enhancement) -> str:
-    """Which model ran where, and how long it took."""
+    """Which model ran where, how long it took, what part it enhanced, and whether the result was held to the file."""
     device = {"cpu": "the processor", "cuda": "the NVIDIA GPU", "mps": "the Apple GPU"}.get(
         enhancement.device, enhancement.device
     )
-    return f"Enhanced with <b>{escape(enhancement.model)}</b> on {device} in {duration(enhancement.seconds)}."
+    lines = [f"Enhanced with <b>{escape(enhancement.model)}</b> on {device} in {duration(enhancement.seconds)}."]
+    region = enhancement.region
+    if region is not None:
+        lines.append(
+            f"Only {region.width} × {region.height} pixels from row {region.y}, column {region.x}; "
+            "the rest is as it was."
+        )
+    projected = enhancement.provenance.get("settings", {}).get("faithful")
+    if projected:
+        lines.append("Held to the JPEG: nothing in the result contradicts the file.")
+    elif projected is not None:
+        jpeg = enhancement.source.compression.codec == "JPEG"
+        why = "by choice, or because its coefficients could not be read again" if jpeg else "the image came from none"
+        lines.append(f"Not held to a JPEG: {why}.")
+    return "<br>".join(lines)
 
 
 def describe_judgement(judgement: Judgement) -> str:

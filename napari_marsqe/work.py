@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from marsqe.errors import SettingError
 from marsqe.image import Compression, MarsImage, Pixels
 from marsqe.progress import Progress, Steps
-from marsqe.results import Enhancement, Judgement, Matches
-from marsqe.terrain import Terrain
+from marsqe.results import Enhancement, Judgement, Matches, Region
+from marsqe.terrain import CLASSES, Terrain
 
 
 @dataclass(frozen=True)
@@ -31,14 +36,16 @@ def open_files(path: Path, truth: Path | None = None) -> Steps[tuple[MarsImage, 
     return image, original
 
 
-def simulate(pixels: Pixels, quality: int, subsampling: str, name: str) -> Steps[tuple[MarsImage, Pixels]]:
-    """Compress pixels as a rover would before it sends them. Returns the image and the truth of its depth."""
+def simulate(original: MarsImage, quality: int, subsampling: str) -> Steps[tuple[MarsImage, Pixels]]:
+    """Compress an image as a rover would before it sends it. Returns the image and the truth of its depth."""
     import marsqe
     from marsqe.colour import as_8bit
 
     yield Progress("Compressing", 0, 1)
-    image = marsqe.simulate_downlink(pixels, quality, subsampling, name=name)
-    return image, as_8bit(pixels)
+    pixels, scale = original.pixels, original.full_scale
+    # Pixels of 8 bits are not scaled, whatever the product says of them.
+    image = marsqe.simulate_downlink(pixels, quality, subsampling, name=original.name, full_scale=scale)
+    return image, as_8bit(pixels, scale)
 
 
 def understand(image: MarsImage, device: str) -> Steps[Understanding]:
@@ -54,17 +61,56 @@ def understand(image: MarsImage, device: str) -> Steps[Understanding]:
     return Understanding(terrain, matches, mosaic, twin_compression(image, load_dictionary()))
 
 
+def choose_reference(image: MarsImage, found: Understanding, row: int, column: int, index: int) -> Steps[Understanding]:
+    """Use another reference of its class for a tile."""
+    if image.orientation != 1:
+        raise SettingError(
+            "the file stores this image turned, and its tiles are matched as they are stored: no reference can be "
+            "chosen for a tile; save it upright first"
+        )
+    yield Progress("Laying out the references", 0, 1)
+    from marsqe.matching import load_dictionary, reference_mosaic, tile_similarity, with_reference
+
+    label = int(found.matches.classes[row, column])
+    twins = load_dictionary().compressed(label, found.twins, colour=image.is_colour)
+    similarity = tile_similarity(image, row, column, twins[index])
+    matches = with_reference(found.matches, row, column, index, similarity=similarity)
+    return replace(found, matches=matches, mosaic=reference_mosaic(image, matches))
+
+
+def rematch(image: MarsImage, found: Understanding, labels: NDArray[Any]) -> Steps[Understanding]:
+    """Match the tiles whose class is another one in labels that somebody drew; the others keep their references."""
+    yield Progress("Loading the engine", 0, 0)
+    import marsqe
+    from marsqe.matching import reference_mosaic, with_choices_of
+
+    if labels.min() < 0 or labels.max() > len(CLASSES):
+        classes = ", ".join(f"{label} {name}" for label, name in enumerate(CLASSES, 1))
+        raise SettingError(f"the terrain layer holds a label that is no terrain; paint with {classes}, or 0 for none")
+    terrain = Terrain(labels.astype(np.uint8), None, "drawn")
+    matches = with_choices_of((yield from marsqe.match_steps(image, terrain)), found.matches)
+    yield Progress("Laying out the references", 0, 1)
+    return replace(found, terrain=terrain, matches=matches, mosaic=reference_mosaic(image, matches))
+
+
 def enhance(
-    image: MarsImage, found: Understanding | None, *, model: str, device: str, faithful: bool
+    image: MarsImage,
+    found: Understanding | None,
+    region: Region | None = None,
+    *,
+    model: str,
+    device: str,
+    faithful: bool,
+    batch: int,
 ) -> Steps[Enhancement]:
-    """Enhance with what was understood."""
+    """Enhance with what was understood: a region, or all where it is None."""
     yield Progress("Loading the model", 0, 0)
     import marsqe
 
     terrain, matches = (None, None) if found is None else (found.terrain, found.matches)
     return (
         yield from marsqe.enhance_steps(
-            image, model=model, device=device, terrain=terrain, matches=matches, faithful=faithful
+            *(image, model, device, region), terrain=terrain, matches=matches, faithful=faithful, batch=batch
         )
     )
 

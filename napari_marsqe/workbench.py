@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QEvent, QTimer
-from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from marsqe.errors import MarsqeError
 from napari_marsqe.column import Column
+from napari_marsqe.dropping import DropTarget
 from napari_marsqe.jobs import Failure, Runner, Task
 from napari_marsqe.progress_strip import ProgressStrip
 from napari_marsqe.sections.base import Section
 from napari_marsqe.sections.enhance import EnhanceSection
 from napari_marsqe.sections.export import ExportSection
 from napari_marsqe.sections.judge import JudgeSection
-from napari_marsqe.sections.open import OpenSection, dropped_paths
+from napari_marsqe.sections.open import OpenSection
 from napari_marsqe.sections.understand import UnderstandSection
 from napari_marsqe.session import Case, Session
 from napari_marsqe.settings import engine_settings
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 WIDTH = 340
 
 
-class Workbench(QWidget):
+class Workbench(DropTarget):
     """Open, Understand, Enhance, Judge, Export.
 
     Each section makes the task of its step; this widget only says which follows which.
@@ -94,11 +94,27 @@ class Workbench(QWidget):
         case = self.session.case
         if case is None:
             return
-        tasks = [] if case.understanding is not None else [self._understanding(case)]
-        tasks.append(self.enhance.task(self.session, case))
+        tasks = self.understand.needed_tasks(self.session, case, self.enhance.device.value)
+        try:
+            tasks.append(self.enhance.task(self.session, case))
+        except MarsqeError as error:
+            self._on_failed(None, Failure(error), "enhance")
+            return
         if case.judgement is not None:
             tasks.append(self.judge.task(self.session, case))
         self._submit(*tasks)
+
+    def run_rematch(self) -> None:
+        """Match anew where somebody drew in the terrain of the current image."""
+        case = self.session.case
+        if case is not None and case.redrawn is not None:
+            self._submit(self.understand.rematch_task(self.session, case))
+
+    def use_reference(self, row: int, column: int, index: int) -> None:
+        """Use another reference for a tile of the current image."""
+        case = self.session.case
+        if case is not None and case.understanding is not None:
+            self._submit(self.understand.reference_task(self.session, case, row, column, index))
 
     def run_judge(self) -> None:
         """Judge the newest enhancement of the current image."""
@@ -128,8 +144,8 @@ class Workbench(QWidget):
             return
         self._submit(task)
 
-    def inspect(self, row: int, column: int) -> None:
-        """Show a tile of the current image and its reference."""
+    def inspect(self, row: int, column: int, extend: bool = False) -> None:
+        """Show a tile of the current image and its reference, and select it or extend the selection to it."""
         case = self.session.case
         if case is None or case.understanding is None:
             return
@@ -139,7 +155,7 @@ class Workbench(QWidget):
             self.inspector.clear(escape(str(error)))
             return
         self._inspected = case
-        self.picker.mark(case, row, column)
+        self.picker.mark(case, row, column, extend=extend)
         self._column.reveal(self.inspector)
 
     def set_comparing(self, on: bool) -> None:
@@ -169,21 +185,11 @@ class Workbench(QWidget):
         if self._inspected is not case or case is None or case.understanding is None:
             self._inspected = None
             self.inspector.clear(READY if case is not None and case.understanding is not None else HINT)
+        else:
+            self.inspector.follow(case)
+        self.inspector.references.setEnabled(not busy)
 
     # -- Qt ------------------------------------------------------------------------------------------------------
-
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
-        """Take files that are dragged over the dock."""
-        data = event.mimeData()
-        if data is not None and dropped_paths(data.urls()):
-            event.acceptProposedAction()
-
-    def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802
-        """Open the dropped files one after another."""
-        data = event.mimeData()
-        for path in dropped_paths(data.urls()) if data is not None else []:
-            self.open_path(path)
-        event.acceptProposedAction()
 
     def event(self, event: QEvent) -> bool:
         """Notice that the dock was closed: napari takes the widget out of it and leaves it alive, listening."""
@@ -198,7 +204,6 @@ class Workbench(QWidget):
 
     def _build(self) -> None:
         self.setMinimumWidth(WIDTH)
-        self.setAcceptDrops(True)
         self._column = Column([*self._sections.values(), self.inspector])
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2, 2, 2, 2)
@@ -217,11 +222,14 @@ class Workbench(QWidget):
         runner.idle.connect(self._on_idle)
         self.progress.cancel_requested.connect(runner.cancel)
         self.open.path_chosen.connect(self.open_path)
+        self.file_dropped.connect(self.open_path)
         self.open.sample_chosen.connect(self.open_sample)
         self.open.source_chosen.connect(self._on_source)
         self.open.truth_chosen.connect(self._on_truth)
         self.open.simulate_requested.connect(self.run_simulate)
         self.understand.requested.connect(self.run_understand)
+        self.understand.rematch_requested.connect(self.run_rematch)
+        self.inspector.reference_chosen.connect(self.use_reference)
         self.enhance.requested.connect(self.run_enhance)
         self.judge.requested.connect(self.run_judge)
         self.judge.compare.toggled.connect(self.set_comparing)
@@ -261,10 +269,10 @@ class Workbench(QWidget):
         self.progress.start(task)
         self.refresh()
 
-    def _on_failed(self, task: Task | None, failure: Failure) -> None:
+    def _on_failed(self, task: Task | None, failure: Failure, key: str = "open") -> None:
         from napari.utils.notifications import show_error
 
-        self._notices[task.key if task is not None else "open"] = (escape(failure.text), "Error")
+        self._notices[task.key if task is not None else key] = (escape(failure.text), "Error")
         self.refresh()
         show_error(failure.text)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QWidget
@@ -10,12 +11,12 @@ from qtpy.QtWidgets import QCheckBox, QWidget
 from marsqe.progress import Steps
 from marsqe.results import Enhancement
 from napari_marsqe import layers as conventions
-from napari_marsqe import work
+from napari_marsqe import regions, work
 from napari_marsqe.jobs import Task
 from napari_marsqe.sections.base import Section
 from napari_marsqe.sections.choices import Choice
 from napari_marsqe.session import Case, Session, enhanced_role
-from napari_marsqe.settings import EngineSettings
+from napari_marsqe.settings import EngineSettings, engine_settings, remember
 from napari_marsqe.wording import describe_enhancement
 
 KEY = "enhance"
@@ -33,25 +34,43 @@ class EnhanceSection(Section):
             [("Automatic", "auto")], "The network; “Automatic” takes the one that suits this machine best."
         )
         self.device = Choice([("Automatic", "auto"), ("Processor", "cpu"), _GPU], "Where the network runs.")
-        self.faithful = QCheckBox("Keep within what the file allows")
-        self.faithful.setChecked(True)
+        self.region = Choice(
+            regions.CHOICES, "What is enhanced; the rest stays as it is. Click a tile to select it, more with Shift."
+        )
+        self.faithful = QCheckBox("Keep faithful to the JPEG")
+        self.faithful.setChecked(settings.faithful)
         self.faithful.setToolTip(
             "Holds every frequency inside the interval that the JPEG recorded, so that nothing contradicts the file."
         )
+        self.faithful.toggled.connect(partial(remember, "faithful"))
         self.options.addRow("Model", self.model)
         self.options.addRow("Device", self.device)
+        self.options.addRow("Region", self.region)
         self.options.addRow(self.faithful)
         self._wanted_model = settings.model
         self.device.set_value(settings.device)
         self.offer_options(shown=False)
 
     def task(self, session: Session, case: Case) -> Task:
-        """Enhance a case with the settings of this moment and show the result."""
+        """Enhance a case with the settings of this moment and show the result.
+
+        Raises
+        ------
+        SettingError
+            If the chosen region is empty.
+        """
         model, device, faithful = self.model.value, self.device.value, self.faithful.isChecked()
+        region, batch = regions.region_of(self.region.value, session.viewer, case), engine_settings().batch
 
         def steps() -> Steps[Enhancement]:
             # Asked for when the task begins: the task before it may have understood the image just now.
-            return work.enhance(case.image, case.understanding, model=model, device=device, faithful=faithful)
+            return work.enhance(
+                *(case.image, case.understanding, region),
+                model=model,
+                device=device,
+                faithful=faithful,
+                batch=batch,
+            )
 
         def apply(enhancement: Enhancement) -> None:
             if not session.knows(case):
@@ -71,7 +90,7 @@ class EnhanceSection(Section):
         if case is not None and len(self.model.values) == 1:
             self._offer_models()
         if case is not None and case.enhancement is not None:
-            self.say(describe_enhancement(case.enhancement))
+            self.say(describe_enhancement(case.enhancement) + _outdated(case))
         else:
             self.say(HINT if case is not None else "Open an image first.", "Hint")
 
@@ -83,3 +102,16 @@ class EnhanceSection(Section):
         for index, model in enumerate(models, 1):
             self.model.setItemData(index, model["description"], Qt.ItemDataRole.ToolTipRole)
         self.model.set_value(self._wanted_model)
+
+
+def _outdated(case: Case) -> str:
+    """Whether references were chosen, or terrain drawn, after the enhancement that is shown."""
+    from marsqe.networks.registry import PRESETS
+
+    enhancement, found = case.enhancement, case.understanding
+    if enhancement is None or found is None or enhancement.matches is found.matches:
+        return ""
+    preset = PRESETS.get(enhancement.model)
+    if preset is None or not preset.uses_references:
+        return ""
+    return "<br>Its references have changed since; enhance again to use them."

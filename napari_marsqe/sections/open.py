@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,10 @@ from napari_marsqe.session import Session
 from napari_marsqe.wording import describe_image
 
 KEY = "open"
-HINT = "Drop an image here, press Open…, or take a sample. JPEG, PNG, TIFF and WebP are read."
+HINT = (
+    "Drop an image here, press Open…, or take a sample. JPEG, PNG, TIFF, WebP and VICAR are read; PDS products, HEIC "
+    "and BPG with an extra."
+)
 SUBSAMPLINGS = (("4:2:0", "4:2:0"), ("4:2:2", "4:2:2"), ("4:4:4", "4:4:4"))
 
 
@@ -106,12 +108,12 @@ class OpenSection(Section):
             If the layer is no image that the engine takes.
         """
         layer = self.original.value
-        pixels = conventions.pixels_of(layer)
+        original = conventions.image_of(layer)
 
         def apply(made: tuple[MarsImage, Pixels]) -> None:
             session.add_simulated(*made, layer)
 
-        steps = partial(work.simulate, pixels, self.quality.value(), self.subsampling.value, conventions.stem_of(layer))
+        steps = partial(work.simulate, original, self.quality.value(), self.subsampling.value)
         return Task(KEY, "Simulating the downlink", steps, apply, owner=layer)
 
     def refresh(self, session: Session, busy: bool) -> None:
@@ -161,18 +163,14 @@ class OpenSection(Section):
         self.sample_chosen.emit(name)
 
     def _ask(self) -> None:
-        patterns = " ".join(f"*{suffix}" for suffix in SUFFIXES)
+        # Mission archives write suffixes in capitals, and some systems' dialogs tell the two apart.
+        patterns = " ".join(f"*{suffix} *{suffix.upper()}" for suffix in SUFFIXES)
         path, _ = QFileDialog.getOpenFileName(
             self, "Open a Martian image", self._folder, f"Images ({patterns});;All files (*)"
         )
         if path:
             self._folder = str(Path(path).parent)
             self.path_chosen.emit(Path(path))
-
-
-def dropped_paths(urls: Iterable[Any]) -> list[Path]:
-    """Local files among dropped URLs."""
-    return [Path(url.toLocalFile()) for url in urls if url.isLocalFile()]
 
 
 def _is_picture(layer: Any) -> bool:

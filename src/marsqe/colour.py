@@ -23,8 +23,17 @@ def as_rgb(pixels: NDArray[Any]) -> NDArray[Any]:
     return np.repeat(pixels[:, :, None], 3, axis=2) if pixels.ndim == 2 else pixels
 
 
-def as_8bit(pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    """8-bit version of 8-bit or 16-bit pixels (65535 becomes 255)."""
+def as_8bit(pixels: NDArray[Any], full_scale: int = 65535) -> NDArray[np.uint8]:
+    """8-bit version of 8-bit or 16-bit pixels.
+
+    Parameters
+    ----------
+    pixels : ndarray of uint8 or uint16
+        8-bit pixels are returned as they are.
+    full_scale : int
+        The 16-bit value that becomes 255, see :attr:`marsqe.image.MarsImage.full_scale`; larger ones do, too.
+    """
     if pixels.dtype == np.uint8:
         return pixels
-    return np.rint(pixels.astype(np.float32) / 257).astype(np.uint8)
+    scaled = pixels.astype(np.float32) / np.float32(full_scale / 255)
+    return np.rint(np.minimum(scaled, 255)).astype(np.uint8)

@@ -265,6 +265,7 @@ def test_the_command_line_trains_rivals_with_the_options_of_swift(
     places = ["--data", str(tmp_path), "--out", str(tmp_path / "run")]
     swift = vars(parser().parse_args(["train", "marsqe-swift", *places]))
     for name in NAMES:
-        assert vars(parser().parse_args(["train", name, *places])) == {**swift, "preset": name}
+        own = {"residual": False} if name == "arcnn" else {}
+        assert vars(parser().parse_args(["train", name, *places])) == {**swift, "preset": name, **own}
     assert main(["train", "arcnn", *places]) == 2
     assert "manifest.csv" in capsys.readouterr().err

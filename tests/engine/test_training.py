@@ -21,7 +21,7 @@ from marsqe.errors import SettingError
 from marsqe.networks.registry import PRESETS
 from marsqe.networks.swift import MarsQESwift, SwiftConfig
 from marsqe.train import bundle as bundle_module
-from marsqe.train import loop
+from marsqe.train import loop, objective
 from marsqe.train.bundle import Origin, bundle, half
 from marsqe.train.checkpoint import Average, Progress
 from marsqe.train.evaluate import Gain, summarise, validation_gains
@@ -174,7 +174,7 @@ def test_runaway_step_is_undone(
         value = relative_charbonnier(*tensors)
         return value * bad if next(count) == at else value
 
-    monkeypatch.setattr(loop, "relative_charbonnier", loss)
+    monkeypatch.setattr(objective, "relative_charbonnier", loss)
     reports = list(train(tiny_network(), data, tmp_path, RECIPE))
     tensors = load_file(tmp_path / "checkpoint.safetensors")
     assert all(torch.isfinite(t).all() for t in tensors.values())
@@ -185,7 +185,7 @@ def test_runaway_step_is_undone(
 def test_hopeless_run_ends_with_advice(
     data: Path, tmp_path: Path, clock: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "relative_charbonnier", lambda *tensors: tensors[0].sum() * float("nan"))
+    monkeypatch.setattr(objective, "relative_charbonnier", lambda *tensors: tensors[0].sum() * float("nan"))
     with pytest.raises(SettingError, match="lower learning rate"):
         list(train(tiny_network(), data, tmp_path, RECIPE))
 
@@ -256,4 +256,6 @@ def test_bundle_writes_what_its_card_says(data: Path, tmp_path: Path, monkeypatc
     assert {v.dtype for v in stored.values()} == {torch.float16}
     again = half(network.state_dict())
     assert all(torch.equal(stored[k], again[k]) for k in again)
-    assert sorted(p.name for p in out.iterdir()) == ["marsqe-swift.json", "marsqe-swift.safetensors"]
+    assert sorted(p.name for p in out.iterdir()) == [
+        f"marsqe-swift.{suffix}" for suffix in ("json", "md", "safetensors")
+    ]

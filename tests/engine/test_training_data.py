@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from scenes import put, texture
 from scipy.stats import chisquare
 
-from marsqe.codecs.jpeg import estimate_quality
+from marsqe.codecs.jpeg import estimate_quality, standard_tables
 from marsqe.errors import SettingError
+from marsqe.networks.conditioning import condition_vector
 from marsqe.train.batches import PairDataset, batches
 from marsqe.train.corpus import GROUPS, SCALES, Corpus, listed_files
-from marsqe.train.degrade import augment, degrade, draw_quality, draw_tables, training_pair
+from marsqe.train.degrade import Degradation, augment, degrade, draw_quality, draw_tables, training_pair
 
 
 def random() -> np.random.Generator:
@@ -166,3 +167,77 @@ def test_qualities_and_tables_lie_in_range() -> None:
     assert all(t.min() >= 1 and t.max() <= 255 for t in tables)
     odd = np.mean([not estimate_quality(t)[1] for t in tables])
     assert 0.05 < odd < 0.3
+
+
+def test_single_quality_has_its_standard_tables_alone() -> None:
+    generator = random()
+    for low, high in ((30, 30), (40, 42)):
+        tables = [draw_tables(generator, (low, high))[0] for _ in range(60)]
+        assert {estimate_quality(t) for t in tables} == {(q, True) for q in range(low, high + 1)}
+    known = [degrade(texture(48, 48), generator, 32, Degradation((30, 30))) for _ in range(30)]
+    assert {p.compression.tables[0].tobytes() for p in known if p.compression.tables} == {
+        standard_tables(30)[0].tobytes()
+    }
+
+
+def test_compression_of_a_pair_is_what_its_condition_says() -> None:
+    for pair in pairs(40, texture(48, 48)):
+        facts = pair.compression
+        colour = bool(pair.condition[10])
+        assert (facts.tables is not None) == (pair.condition[11] == 1)
+        if facts.tables is not None:
+            assert len(facts.tables) == (2 if colour else 1)
+            assert (facts.subsampling is not None) == colour
+        expected = condition_vector(facts.tables, facts.subsampling or (1, 1), colour=colour)
+        assert np.array_equal(pair.condition, expected)
+
+
+@pytest.mark.parametrize("colour", [True, False])
+def test_hevc_pairs_are_aligned_and_tell_no_tables(colour: bool) -> None:
+    pytest.importorskip("av")
+    raw, generator = texture(48, 48, colour=colour), random()
+    found = [degrade(raw, generator, 32, Degradation(hevc=1.0)) for _ in range(6)]
+    truth = raw if colour else np.repeat(raw[:, :, None], 3, axis=2)
+    spots = {
+        (y, x)
+        for p in found
+        for y in range(17)
+        for x in range(17)
+        if np.array_equal(truth[y : y + 32, x : x + 32], p.raw)
+    }
+    assert len(spots) > 3, "anywhere on the codec's grid"
+    for pair in found:
+        assert pair.compression.tables is None
+        assert np.array_equal(pair.condition, condition_vector(None, colour=colour))
+        difference = np.abs(pair.compressed.astype(float) - pair.raw)
+        shifted = np.abs(pair.compressed[1:].astype(float) - pair.raw[:-1])
+        assert 0 < difference.mean() < shifted.mean()
+
+
+def test_hevc_share_is_kept_and_none_changes_nothing() -> None:
+    pytest.importorskip("av")
+    raw = texture(40, 40, colour=False)
+    some = [degrade(raw, np.random.default_rng(n), 24, Degradation(hevc=0.5)) for n in range(60)]
+    plain = [degrade(raw, np.random.default_rng(n), 24) for n in range(60)]
+    assert sum(p.compression.tables is None for p in some) > 15
+    assert sum(p.compression.tables is None for p in plain) < 15
+    again = [degrade(raw, np.random.default_rng(n), 24, Degradation()) for n in range(60)]
+    assert all(np.array_equal(a.compressed, b.compressed) for a, b in zip(plain, again, strict=True))
+
+
+def test_pairs_are_those_of_earlier_versions() -> None:
+    """A run may be resumed by a later version: what a pair is depends on its number alone, for good."""
+    raw = np.add.outer(np.arange(48), 3 * np.arange(48)).astype(np.uint8)
+    crop = np.dstack([raw, raw // 2, 255 - raw])
+    facts = [training_pair(crop, np.random.default_rng((1, number)), 32).compression for number in range(8)]
+    found = [(estimate_quality(f.tables[0])[0], f.subsampling_name) for f in facts if f.tables is not None]
+    assert found == [
+        (35, "4:2:2"),
+        (38, "4:2:0"),
+        (48, "4:2:0"),
+        (75, "4:2:2"),
+        (40, "4:4:4"),
+        (83, "4:2:0"),
+        (24, "4:2:0"),
+        (40, "4:2:0"),
+    ]

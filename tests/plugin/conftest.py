@@ -60,6 +60,17 @@ def notified() -> Iterator[list[str]]:
     notification_manager.notification_ready.disconnect(note)
 
 
+@pytest.fixture(autouse=True)
+def unchanged_preferences() -> Iterator[None]:
+    """What a click lets napari remember must not reach the next test."""
+    from napari.settings import get_plugin_settings
+
+    engine = get_plugin_settings("napari-marsqe").engine
+    before = engine.faithful
+    yield
+    engine.faithful = before
+
+
 @pytest.fixture
 def user(qtbot: QtBot) -> Iterator[User]:
     """Somebody in front of a workbench without layers."""

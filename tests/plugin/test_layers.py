@@ -33,7 +33,7 @@ def test_tiles_lie_on_their_pixels() -> None:
     corner = gain.data_to_world((-0.5, -0.5))
     assert corner == pytest.approx(image.data_to_world((-0.5, -0.5)))
     assert gain.data_to_world((1.5, 2.5)) == pytest.approx(image.data_to_world((255.5, 383.5)))
-    mark = Layer.create(*conventions.tile_mark("s", 1, 2, Frame.of(image)))
+    mark = Layer.create(*conventions.tile_mark("s", (1, 2), (1, 2), Frame.of(image)))
     low, high = mark.data[0].min(axis=0), mark.data[0].max(axis=0)
     assert mark.data_to_world(low) == pytest.approx(image.data_to_world((127.5, 255.5)))
     assert mark.data_to_world(high) == pytest.approx(image.data_to_world((255.5, 383.5)))

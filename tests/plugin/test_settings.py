@@ -18,7 +18,7 @@ from napari_marsqe.workbench import Workbench
 @pytest.fixture
 def preferences() -> Iterator[Any]:
     engine = get_plugin_settings("napari-marsqe").engine
-    before = {name: getattr(engine, name) for name in ("model", "device", "quality")}
+    before = {name: getattr(engine, name) for name in ("model", "device", "quality", "faithful", "batch")}
     yield engine
     for name, value in before.items():
         setattr(engine, name, value)
@@ -41,8 +41,27 @@ def test_impossible_qualities_are_refused(preferences: Any, quality: int) -> Non
 
 
 def test_the_workbench_starts_with_them(preferences: Any, qtbot: QtBot) -> None:
-    preferences.device, preferences.quality = "cpu", 55
+    preferences.device, preferences.quality, preferences.faithful = "cpu", 55, False
     bench = Workbench(ViewerModel())
     qtbot.addWidget(bench)
     assert bench.enhance.device.value == "cpu"
     assert bench.open.quality.value() == 55
+    assert not bench.enhance.faithful.isChecked()
+
+
+def test_the_box_is_remembered(preferences: Any, qtbot: QtBot) -> None:
+    bench = Workbench(ViewerModel())
+    qtbot.addWidget(bench)
+    assert bench.enhance.faithful.isChecked()
+    assert bench.enhance.faithful.toolTip().count(".") == 1
+    bench.enhance.faithful.click()
+    assert preferences.faithful is False
+    again = Workbench(ViewerModel())
+    qtbot.addWidget(again)
+    assert not again.enhance.faithful.isChecked()
+
+
+@pytest.mark.parametrize("batch", [0, 65])
+def test_impossible_batches_are_refused(preferences: Any, batch: int) -> None:
+    with pytest.raises(ValueError, match="batch"):
+        preferences.batch = batch

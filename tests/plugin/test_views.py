@@ -15,7 +15,8 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 
 from marsqe.matching import load_dictionary
-from napari_marsqe.views.inspector import SIDE, tile_at, to_pixmap
+from napari_marsqe.views.inspector import tile_at
+from napari_marsqe.views.pictures import SIDE, to_pixmap
 
 pytestmark = pytest.mark.gui
 ON_SCREEN = pytest.mark.parametrize("seen", [True], indirect=True, ids=["on screen"])
@@ -46,7 +47,7 @@ def state(viewer: Any) -> list[Any]:
     ]
 
 
-def click_canvas(user: User, row: float, column: float) -> None:
+def click_canvas(user: User, row: float, column: float, key: Any = Qt.KeyboardModifier.NoModifier) -> None:
     """Click the canvas where a pixel of the image is drawn (no grid)."""
     viewer = user.bench.viewer
     native = viewer.window._qt_viewer.canvas.native
@@ -59,7 +60,7 @@ def click_canvas(user: User, row: float, column: float) -> None:
         )
     )
     QTest.mouseMove(native, QPoint(round(x), round(y)))
-    QTest.mouseClick(native, Qt.MouseButton.LeftButton, pos=QPoint(round(x), round(y)))
+    QTest.mouseClick(native, Qt.MouseButton.LeftButton, key, pos=QPoint(round(x), round(y)))
 
 
 def test_compare_shows_four_and_goes_back_exactly(seen: User) -> None:
@@ -168,8 +169,38 @@ def test_painting_is_not_inspecting(seen: User) -> None:
     viewer.layers["sol_0766 · terrain"].visible = True
     viewer.layers.selection.active = viewer.layers["sol_0766 · terrain"]
     viewer.layers.selection.active.mode = "paint"
+    viewer.layers.selection.active.selected_label = 1 if viewer.layers["sol_0766 · terrain"].data[20, 20] != 1 else 2
     click_canvas(seen, 20, 20)
     assert "Click a tile" in seen.bench.inspector.words.text()
+    assert seen.bench.understand.rematch.isVisible(), "but the terrain is another one now"
+
+
+@ON_SCREEN
+def test_shift_extends_the_selection_to_what_is_enhanced(seen: User) -> None:
+    bench = seen.bench
+    bench.viewer.fit_to_view()
+    click_canvas(seen, 20, 180)
+    assert seen.case.selected == ((0, 1), (0, 1))
+    click_canvas(seen, 140, 180, Qt.KeyboardModifier.ShiftModifier)
+    assert seen.case.selected == ((0, 1), (1, 1))
+    assert seen.case.layers["tile"].data[0].max(axis=0) == pytest.approx([255.5, 255.5])
+    assert bench.inspector.words.text().startswith("Row 2, column 2:")
+    click_canvas(seen, 140, 20)
+    assert seen.case.selected == ((1, 0), (1, 0))
+
+
+@ON_SCREEN
+def test_only_what_the_canvas_shows_is_enhanced(seen: User) -> None:
+    bench, viewer = seen.bench, seen.bench.viewer
+    native = viewer.window._qt_viewer.canvas.native
+    viewer.scene.camera.zoom, viewer.scene.camera.center = native.width() / 60, (0, 80, 100)
+    bench.enhance.region.set_value("visible")
+    bench.run_enhance()
+    seen.wait(lambda: seen.case.enhancement.region is not None)
+    region = seen.case.enhancement.region
+    assert abs(region.width - 60) <= 1
+    assert abs(region.height - 60 * native.height() / native.width()) <= 1
+    assert abs(region.x + region.width / 2 - 100.5) <= 1
 
 
 def test_beside_the_image_there_is_no_tile(seen: User) -> None:
@@ -187,6 +218,8 @@ def test_a_cut_tile_is_drawn_in_proportion() -> None:
 def test_fits_a_narrow_dock_on_a_small_screen(seen: User) -> None:
     """All five steps and the inspector at 320 pixels, without a horizontal scroll bar."""
     bench = seen.bench
+    bench.inspect(0, 0)
+    bench.enhance.heading.setChecked(True)
     assert bench.minimumSizeHint().width() <= 340
     column = bench._column.widget()
     assert column is not None

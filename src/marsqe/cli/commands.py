@@ -177,7 +177,7 @@ def compress(arguments: Namespace) -> int:
 
     def work(path: Path) -> dict[str, Any]:
         image = marsqe.open_image(path)
-        data = encode_pixels(image.pixels, arguments.qf, arguments.subsampling)
+        data = encode_pixels(image.pixels, arguments.qf, arguments.subsampling, full_scale=image.full_scale)
         output = target(path)
         with atomic(output) as part:
             part.write_bytes(data)

@@ -11,6 +11,7 @@ from pathlib import Path
 import marsqe
 from marsqe.cli import commands
 from marsqe.cli.output import say
+from marsqe.cli.reproduce import add_reproduce
 from marsqe.cli.training import add_train
 from marsqe.codecs.jpeg import SUBSAMPLINGS
 from marsqe.errors import MarsqeError, SettingError
@@ -74,6 +75,7 @@ def parser() -> argparse.ArgumentParser:
     p.set_defaults(run=commands.demo)
 
     add_train(commands_of)
+    add_reproduce(commands_of, shared)
     return top
 
 

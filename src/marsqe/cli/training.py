@@ -6,13 +6,20 @@ import argparse
 import importlib.util
 from argparse import Namespace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from marsqe.cli.output import say
 from marsqe.errors import MissingExtraError, SettingError
+from marsqe.extras import from_extra
 from marsqe.networks.rivals import RIVALS
 
+if TYPE_CHECKING:
+    from torch import nn
+
 _UNITS = {"s": 1, "m": 60, "h": 3600}
+
+_PRESETS = {"marsqe-swift": (12, 96, 1e-3), "marsqe-lite": (16, 128, 5e-4), "marsqe": (8, 128, 5e-4)}
+"""Batch, side of a patch and peak rate of each preset; a rival learns as marsqe-swift does."""
 
 
 def seconds(text: str) -> float:
@@ -27,25 +34,63 @@ def seconds(text: str) -> float:
     return value
 
 
+def count(text: str) -> int:
+    """A whole number of 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 1 or more")
+    return int(text)
+
+
+def positive(text: str) -> float:
+    """A number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return value
+
+
+def share(text: str) -> float:
+    """A number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share; write a number from 0 to 1")
+    return value
+
+
+def quality(text: str) -> int:
+    """A JPEG quality factor."""
+    if not text.isdecimal() or not 1 <= int(text) <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is no quality factor; write a whole number from 1 to 100")
+    return int(text)
+
+
 def add_train(commands_of: Any) -> None:
     """Add the command and its parts to the command line."""
     top = commands_of.add_parser("train", help="train networks and build the reference dictionary (extra: train)")
     parts = top.add_subparsers(required=True, metavar="WHAT")
 
     data = argparse.ArgumentParser(add_help=False)
-    data.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with manifest.csv")
+    data.add_argument(
+        "--data", type=Path, required=True, metavar="DATA", help="folder with manifest.csv; for networks also a pack"
+    )
     data.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to write")
 
     rivals = {name: f"train {rival.title} ({rival.paper}) to compare with" for name, rival in RIVALS.items()}
-    for name, purpose in {"marsqe-swift": "train marsqe-swift", **rivals}.items():
-        p = parts.add_parser(name, parents=[data], help=purpose)
-        p.add_argument("--budget", type=seconds, default=2700.0, help="wall-clock time, for example 45m (default)")
-        p.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
-        p.add_argument("--init", type=Path, metavar="FILE", help="start from these weights (safetensors)")
-        p.add_argument("--rate", type=float, default=1e-3, help="peak learning rate (default: 0.001)")
-        p.add_argument("--seed", type=int, default=1)
-        p.add_argument("--threads", type=int, help="processor threads (default: all)")
-        p.set_defaults(run=train_network, preset=name)
+    for name, purpose in {**{name: f"train {name}" for name in _PRESETS}, **rivals}.items():
+        _add_network(parts.add_parser(name, parents=[data], help=purpose), name)
+
+    p = parts.add_parser("pack", help="pack truth crops into one file, to train where the folder is not")
+    p.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with manifest.csv")
+    p.add_argument("--out", type=Path, required=True, metavar="FILE", help="for example mars.safetensors")
+    p.add_argument("--most-mib", type=positive, default=60.0, metavar="MIB", help="size not to exceed (default: 60)")
+    p.add_argument("--side", type=count, default=256, metavar="PIXELS", help="of a training crop (default: 256)")
+    p.set_defaults(run=pack)
 
     p = parts.add_parser("marsqe-terrain", help="train the terrain network; its own options follow")
     p.add_argument("rest", nargs=argparse.REMAINDER)
@@ -56,10 +101,30 @@ def add_train(commands_of: Any) -> None:
     p.set_defaults(run=build)
 
     p = parts.add_parser("bundle", parents=[data], help="validate weights and write them with their model card")
-    p.add_argument("preset", choices=["marsqe-swift"])
+    p.add_argument("preset", choices=list(_PRESETS))
     p.add_argument("--weights", type=Path, required=True, metavar="FILE", help="average.safetensors of a run")
     p.add_argument("--origin", type=Path, required=True, metavar="JSON", help="command, hours, device and so on")
     p.set_defaults(run=bundle)
+
+
+def _add_network(p: argparse.ArgumentParser, name: str) -> None:
+    batch, size, rate = _PRESETS.get(name, _PRESETS["marsqe-swift"])
+    p.add_argument("--budget", type=seconds, default=2700.0, help="wall-clock time, for example 45m (default)")
+    p.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
+    p.add_argument("--init", type=Path, metavar="FILE", help="start from these weights (safetensors)")
+    p.add_argument("--rate", type=positive, default=rate, help=f"peak learning rate (default: {rate})")
+    p.add_argument("--batch", type=count, default=batch, help=f"pairs in a step, on each device (default: {batch})")
+    p.add_argument("--size", type=count, default=size, help=f"side of a patch in pixels (default: {size})")
+    p.add_argument("--qualities", type=quality, nargs=2, metavar=("LOW", "HIGH"), help="train on these alone")
+    p.add_argument("--hevc", type=share, default=0.0, metavar="SHARE", help="HEVC pictures (extra: codecs; default: 0)")
+    p.add_argument("--precision", choices=["bf16-mixed", "16-mixed", "32-true"], default="bf16-mixed")
+    p.add_argument("--devices", type=count, default=1, help="processes on this machine (default: 1)")
+    p.add_argument("--workers", type=count, default=1, help="processes that make pairs, on each device (default: 1)")
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--threads", type=count, help="processor threads (default: all)")
+    if name == "arcnn":
+        p.add_argument("--residual", action="store_true", help="predict what is missing instead of the image")
+    p.set_defaults(run=train_network, preset=name)
 
 
 def _need_extra() -> None:
@@ -87,17 +152,55 @@ def train_network(arguments: Namespace) -> int:
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     name = arguments.preset
-    network = RIVALS[name].build() if name in RIVALS else build_preset(name)
+    network = _rival(arguments) if name in RIVALS else build_preset(name)
     if arguments.init:
         network.load_state_dict(load_file(arguments.init))
-    recipe = Recipe(budget=arguments.budget, rate=arguments.rate, seed=arguments.seed)
-    for report in train(network, _checked_data(arguments.data), arguments.out, recipe, resume=arguments.resume):
+    if arguments.hevc:
+        from_extra("av", "codecs", "training on HEVC pictures")
+    low, high = arguments.qualities or (1, 100)
+    if low > high:
+        raise SettingError(f"--qualities takes the lower one first; write --qualities {high} {low}")
+    recipe = Recipe(
+        budget=arguments.budget,
+        batch=arguments.batch,
+        size=arguments.size,
+        rate=arguments.rate,
+        seed=arguments.seed,
+        workers=arguments.workers,
+        precision=arguments.precision,
+        qualities=(low, high) if arguments.qualities else None,
+        hevc=arguments.hevc,
+        devices=arguments.devices,
+    )
+    data = arguments.data if arguments.data.is_file() else _checked_data(arguments.data)
+    for report in train(network, data, arguments.out, recipe, resume=arguments.resume):
         if report.gains:
             for split, row in summarise(report.gains).items():
                 cells = ", ".join(f"QF {q} {mean:+.3f} (worst {worst:+.3f})" for q, (mean, worst) in row.items())
                 say(f"  {split}: {cells}")
         else:
             say(f"step {report.step}, {report.elapsed:.0f} of {recipe.budget:.0f} s, loss {report.loss:.5f}")
+    return 0
+
+
+def _rival(arguments: Namespace) -> nn.Module:
+    if getattr(arguments, "residual", False):
+        from marsqe.networks.rivals.arcnn import ARCNN
+
+        return ARCNN(residual=True)
+    return RIVALS[arguments.preset].build()
+
+
+def pack(arguments: Namespace) -> int:
+    """Write a pack and say what is in it."""
+    from collections import Counter
+
+    from marsqe.train.pack import MIB, write_pack
+
+    rows = write_pack(_checked_data(arguments.data), arguments.out, arguments.most_mib, arguments.side)
+    for (split, scale), crops in sorted(Counter((row.split, row.scale) for row in rows).items()):
+        say(f"{split} at 1/{scale}: {crops}")
+    say(f"{arguments.out}: {len(rows)} crops, {arguments.out.stat().st_size / MIB:.1f} MiB")
     return 0
 
 

@@ -16,7 +16,7 @@ _MOST_SIDE: Final = 65_500
 """Largest side that libjpeg writes."""
 
 
-def encode_pixels(pixels: Pixels, quality: int, subsampling: str = "4:2:0") -> bytes:
+def encode_pixels(pixels: Pixels, quality: int, subsampling: str = "4:2:0", *, full_scale: int = 65535) -> bytes:
     """JPEG bytes of pixels; see :func:`simulate_downlink`.
 
     Raises
@@ -26,14 +26,16 @@ def encode_pixels(pixels: Pixels, quality: int, subsampling: str = "4:2:0") -> b
     """
     if max(pixels.shape[:2]) > _MOST_SIDE:
         raise SettingError(f"a JPEG has at most {_MOST_SIDE} pixels a side; cut the image into smaller ones first")
-    source: NDArray[np.uint8] = as_8bit(pixels)
+    source: NDArray[np.uint8] = as_8bit(pixels, full_scale)
     try:
         return encode_jpeg(source, quality=quality, subsampling=subsampling)
     except ValueError as error:
         raise SettingError(str(error)) from error
 
 
-def simulate_downlink(pixels: Pixels, quality: int, subsampling: str = "4:2:0", *, name: str = "image") -> MarsImage:
+def simulate_downlink(
+    pixels: Pixels, quality: int, subsampling: str = "4:2:0", *, name: str = "image", full_scale: int = 65535
+) -> MarsImage:
     """Compress pixels to JPEG and open the result.
 
     Parameters
@@ -46,6 +48,8 @@ def simulate_downlink(pixels: Pixels, quality: int, subsampling: str = "4:2:0", 
         Chroma subsampling; without meaning for gray pixels.
     name : str
         Name of the image, for layers and exports.
+    full_scale : int
+        The 16-bit value that becomes 255: 4095 for pixels of a 12-bit camera that fill no more of the range.
 
     Returns
     -------
@@ -59,7 +63,7 @@ def simulate_downlink(pixels: Pixels, quality: int, subsampling: str = "4:2:0", 
     """
     from marsqe.read import decode_image
 
-    data = encode_pixels(pixels, quality, subsampling)
+    data = encode_pixels(pixels, quality, subsampling, full_scale=full_scale)
     image = decode_image(data)
     image.metadata.update(name=f"{name}_q{quality}", encoded=data)
     return image

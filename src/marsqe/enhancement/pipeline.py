@@ -19,7 +19,7 @@ from marsqe.enhancement.networks import Job, loaded, run_tiles, run_windows, wit
 from marsqe.enhancement.windows import CORE
 from marsqe.errors import SettingError
 from marsqe.image import MarsImage, Pixels, to_stored, to_upright
-from marsqe.matching import load_dictionary, match_steps, twin_compression
+from marsqe.matching import chosen_by_hand, load_dictionary, match_steps, twin_compression
 from marsqe.networks.conditioning import condition_vector
 from marsqe.networks.registry import Preset, choose
 from marsqe.progress import Progress, Steps, run
@@ -80,6 +80,8 @@ def enhance_steps(
         pixels = _inside(region, pixels, image.pixels)
     seconds = time.perf_counter() - started
     provenance = _provenance(image, terrain, preset, place, region, projected=projected, dictionary=dictionary.sha256)
+    # The tiles of a turned file are matched in its own frame, where no choice reaches them.
+    provenance["references_by_hand"] = chosen_by_hand(matches) if image.orientation == 1 else []
     yield Progress("Finishing", 1, 1)
     return Enhancement(pixels, image, terrain, matches, preset.name, place.type, seconds, region, provenance)
 

@@ -113,14 +113,15 @@ def _numbers(judgement: Judgement) -> str:
 def _pictures(result: Enhancement, judgement: Judgement) -> list[tuple[NDArray[np.uint8], str]]:
     from marsqe.matching import reference_mosaic
 
-    compressed = as_8bit(result.source.pixels)
+    scale = result.source.full_scale
+    compressed = as_8bit(result.source.pixels, scale)
     pictures = [
         (compressed, "Compressed"),
-        (as_8bit(result.pixels), f"Enhanced ({result.model})"),
+        (as_8bit(result.pixels, scale), f"Enhanced ({result.model})"),
         (_overlay(compressed, result.terrain), "Terrain"),
-        (as_8bit(reference_mosaic(result.source, result.matches)), "Matched references, tile by tile"),
+        (as_8bit(reference_mosaic(result.source, result.matches), scale), "Matched references, tile by tile"),
     ]
-    depth = 257 if result.source.data_range > 255 else 1
+    depth = scale / 255 if result.source.data_range > 255 else 1
     if judgement.residual_compressed is not None and judgement.residual_enhanced is not None:
         for name, residual in (("before", judgement.residual_compressed), ("after", judgement.residual_enhanced)):
             pictures.append((_amplified(residual / depth), f"Residual to raw {name}, x{_RESIDUAL_GAIN}"))

@@ -87,7 +87,7 @@ class Dictionary:
         return self._kept("lbp", label, compression, colour, make)
 
     def _make_twins(self, label: int, compression: Compression, colour: bool) -> NDArray[np.uint8]:
-        return np.stack([_twin(p, compression) for p in self.raw(label, colour=colour)])
+        return np.stack([twin(p, compression) for p in self.raw(label, colour=colour)])
 
     def _kept(self, what: str, label: int, c: Compression, colour: bool, make: Callable[[], NDArray[Any]]) -> Any:
         tables = None if c.tables is None else tuple(t.tobytes() for t in c.tables)
@@ -100,7 +100,8 @@ class Dictionary:
         return found
 
 
-def _twin(patch: NDArray[np.uint8], compression: Compression) -> NDArray[np.uint8]:
+def twin(patch: NDArray[np.uint8], compression: Compression) -> NDArray[np.uint8]:
+    """A patch as the compression of a file would leave it; see :meth:`Dictionary.compressed`."""
     if compression.tables is None and compression.quality is None:
         return patch
     subsampling = writable_subsampling(compression)

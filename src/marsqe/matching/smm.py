@@ -134,6 +134,61 @@ def match_steps(image: MarsImage, terrain: Terrain, dictionary: Dictionary | Non
     return Matches(classes, references, candidates.min(axis=-1), candidates, similarity)
 
 
+def tile_similarity(image: MarsImage, row: int, column: int, twin: NDArray[np.uint8]) -> float:
+    """Mean of Eq. 3 between one tile of an image and a compressed reference, as in :class:`Matches`."""
+    window = (slice(row * TILE, (row + 1) * TILE), slice(column * TILE, (column + 1) * TILE))
+    tile = luma(pad_to_tiles(image.pixels))[window].astype(np.float32) / (257 if image.data_range > 255 else 1)
+    return texture_similarity(tile, luma(twin))
+
+
+def with_reference(matches: Matches, row: int, column: int, index: int, *, similarity: float) -> Matches:
+    """The matches with another reference of the same class for one tile; ``matches`` stay as they are.
+
+    Parameters
+    ----------
+    matches : Matches
+    row, column : int
+        The tile.
+    index : int
+        The reference, within the tile's class.
+    similarity : float
+        Of the tile and that reference, see :func:`tile_similarity`.
+
+    Raises
+    ------
+    SettingError
+        If there is no such tile or the class has no such reference.
+    """
+    rows, columns = matches.shape
+    if not (0 <= row < rows and 0 <= column < columns):
+        raise SettingError(f"there is no tile in row {row}, column {column}: the image has {rows} x {columns} tiles")
+    offered = np.isfinite(matches.candidates[row, column])
+    if not 0 <= index < len(offered) or not offered[index]:
+        raise SettingError(f"the tile's class has {int(offered.sum())} references, 0 to {int(offered.sum()) - 1}")
+    references, divergences = matches.references.copy(), matches.divergences.copy()
+    similarities = matches.similarity.copy()
+    references[row, column], similarities[row, column] = index, similarity
+    divergences[row, column] = matches.candidates[row, column, index]
+    return replace(matches, references=references, divergences=divergences, similarity=similarities)
+
+
+def with_choices_of(matches: Matches, before: Matches) -> Matches:
+    """New matches of an image, with what was chosen before for the tiles whose class is the same."""
+    same = matches.classes == before.classes
+    return replace(
+        matches,
+        references=np.where(same, before.references, matches.references),
+        divergences=np.where(same, before.divergences, matches.divergences),
+        similarity=np.where(same, before.similarity, matches.similarity),
+    )
+
+
+def chosen_by_hand(matches: Matches) -> list[list[int]]:
+    """Row, column and reference of every tile that has another reference than the nearest of its class."""
+    rows, columns = np.nonzero(matches.references != matches.candidates.argmin(axis=-1))
+    return [[int(r), int(c), int(matches.references[r, c])] for r, c in zip(rows, columns, strict=True)]
+
+
 def match(image: MarsImage, terrain: Terrain, dictionary: Dictionary | None = None) -> Matches:
     """Match a reference patch to every 128x128 tile of an image (Section IV-A).
 
@@ -157,7 +212,7 @@ def match(image: MarsImage, terrain: Terrain, dictionary: Dictionary | None = No
 
 
 def reference_mosaic(image: MarsImage, matches: Matches, dictionary: Dictionary | None = None) -> Pixels:
-    """The raw reference of every tile, in its place: pixels of the image's shape and dtype."""
+    """The raw reference of every tile, in its place: pixels of the image's shape, dtype and full scale."""
     d = dictionary or load_dictionary()
     rows, columns = matches.shape
     canvas = np.zeros((rows * TILE, columns * TILE, *image.pixels.shape[2:]), np.uint8)
@@ -166,4 +221,6 @@ def reference_mosaic(image: MarsImage, matches: Matches, dictionary: Dictionary 
         tile = patch if image.is_colour else luma(patch)
         canvas[row * TILE : (row + 1) * TILE, column * TILE : (column + 1) * TILE] = tile
     canvas = canvas[: image.shape[0], : image.shape[1]]
-    return canvas if image.data_range == 255 else (canvas.astype(np.uint16) * 257)
+    if image.data_range == 255:
+        return canvas
+    return np.rint(canvas.astype(np.float64) * (image.full_scale / 255)).astype(np.uint16)

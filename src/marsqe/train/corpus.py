@@ -66,6 +66,23 @@ def _truth(path: Path, least_side: int) -> Truth:
     return Truth(path.name, _pyramid(load_pixels(path), least_side))
 
 
+def is_bright(crop: NDArray[np.uint8], most_black: float = _MOST_BLACK) -> bool:
+    """Whether at most 1 %, or another share, of a crop (H, W[, 3]) is black."""
+    level = crop if crop.ndim == 2 else crop.max(axis=2)
+    return bool((level <= _BLACK).mean() <= most_black)
+
+
+def random_crop(pixels: NDArray[np.uint8], random: np.random.Generator, size: int) -> NDArray[np.uint8] | None:
+    """A random crop (size, size[, 3]) that is not black; None after eight failures."""
+    for _ in range(8):
+        y = int(random.integers(pixels.shape[0] - size + 1))
+        x = int(random.integers(pixels.shape[1] - size + 1))
+        crop = pixels[y : y + size, x : x + size]
+        if is_bright(crop):
+            return crop
+    return None
+
+
 class Corpus:
     """All truth images of the training groups, in memory.
 
@@ -102,11 +119,6 @@ class Corpus:
             truth = group[random.integers(len(group))]
             divisors = list(truth.scales)
             weights = np.array([SCALES[d] for d in divisors])
-            pixels = truth.scales[int(random.choice(divisors, p=weights / weights.sum()))]
-            for _ in range(8):
-                y = int(random.integers(pixels.shape[0] - size + 1))
-                x = int(random.integers(pixels.shape[1] - size + 1))
-                crop = pixels[y : y + size, x : x + size]
-                level = crop if crop.ndim == 2 else crop.max(axis=2)
-                if (level <= _BLACK).mean() <= _MOST_BLACK:
-                    return crop
+            found = random_crop(truth.scales[int(random.choice(divisors, p=weights / weights.sum()))], random, size)
+            if found is not None:
+                return found

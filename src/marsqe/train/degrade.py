@@ -8,19 +8,43 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from marsqe.codecs.hevc import decode_hevc, encode_hevc
 from marsqe.codecs.jpeg import Table, decode_jpeg, encode_jpeg, standard_tables
+from marsqe.colour import as_rgb
+from marsqe.image import Compression
 from marsqe.networks.conditioning import condition_vector
 
 _MARGIN = 8
+_LEAST_QP, _MOST_QP = 22, 45
+
+
+@dataclass(frozen=True)
+class Degradation:
+    """What departs from the usual mixture of compressions.
+
+    Attributes
+    ----------
+    qualities : (int, int), optional
+        Draw the quality factor evenly from this range, both ends included, with standard tables only.
+    hevc : float
+        Share of HEVC main still pictures, QP 22-45, 4:2:0, whose tables are unknown (needs the extra ``codecs``).
+    """
+
+    qualities: tuple[int, int] | None = None
+    hevc: float = 0.0
+
+
+USUAL = Degradation()
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Compressed and raw pixels (S, S, 3) uint8 and the condition vector (12,)."""
+    """Compressed and raw pixels (S, S, 3) uint8, the condition vector (12,) and what is known of the compression."""
 
     compressed: NDArray[np.uint8]
     raw: NDArray[np.uint8]
     condition: NDArray[np.float32]
+    compression: Compression
 
 
 def augment(crop: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
@@ -54,8 +78,13 @@ def draw_quality(random: np.random.Generator) -> int:
     return int(random.integers(low, high + 1))
 
 
-def draw_tables(random: np.random.Generator) -> tuple[Table, Table]:
-    """Quantization tables: mostly the standard ones, sometimes flattened and jittered as cameras have them."""
+def draw_tables(random: np.random.Generator, qualities: tuple[int, int] | None = None) -> tuple[Table, Table]:
+    """Quantization tables: mostly the standard ones, sometimes flattened and jittered as cameras have them.
+
+    With ``qualities`` always the standard ones of a quality in that range.
+    """
+    if qualities is not None:
+        return standard_tables(int(random.integers(qualities[0], qualities[1] + 1)))
     tables = standard_tables(draw_quality(random))
     if random.random() < 0.85:
         return tables
@@ -67,12 +96,15 @@ def draw_tables(random: np.random.Generator) -> tuple[Table, Table]:
     return luma, chroma
 
 
-def degrade(raw: NDArray[np.uint8], random: np.random.Generator, size: int) -> Pair:
+def degrade(raw: NDArray[np.uint8], random: np.random.Generator, size: int, how: Degradation = USUAL) -> Pair:
     """Compress a truth crop of ``size + 16`` pixels a side to a training pair of ``size``.
 
     6 % are compressed twice with a shifted grid; for 8 % the tables, and with them the grid, stay unknown.
     """
-    tables = draw_tables(random)
+    # Nothing is drawn for a share of zero: a run without HEVC sees what it saw before there was such a choice.
+    if how.hevc and random.random() < how.hevc:
+        return _degrade_hevc(raw, random, size)
+    tables = draw_tables(random, how.qualities)
     choices = [("4:2:0", (2, 2)), ("4:2:2", (2, 1)), ("4:4:4", (1, 1))]
     name, ratios = choices[int(random.choice(3, p=[0.74, 0.13, 0.13]))]
     source = raw
@@ -89,13 +121,25 @@ def degrade(raw: NDArray[np.uint8], random: np.random.Generator, size: int) -> P
         y, x = random.integers(2 * _MARGIN, size=2)
         window = (slice(y, y + size), slice(x, x + size))
         compressed = decode_jpeg(encode_jpeg(source, tables=tables, subsampling=name))[window]
-    truth = raw[window]
-    colour = truth.ndim == 3
-    if not colour:
-        truth, compressed = (np.repeat(p[:, :, None], 3, axis=2) for p in (truth, compressed))
-    return Pair(compressed, truth, condition_vector(tables if known else None, ratios, colour=colour))
+    colour = raw.ndim == 3
+    if not known:
+        return _pair(compressed, raw[window], Compression())
+    facts = Compression("JPEG", True, tables if colour else tables[:1], subsampling=ratios if colour else None)
+    return _pair(compressed, raw[window], facts)
 
 
-def training_pair(crop: NDArray[np.uint8], random: np.random.Generator, size: int) -> Pair:
+def _degrade_hevc(raw: NDArray[np.uint8], random: np.random.Generator, size: int) -> Pair:
+    stream = encode_hevc(raw, int(random.integers(_LEAST_QP, _MOST_QP + 1)))
+    y, x = random.integers(2 * _MARGIN, size=2)
+    window = (slice(y, y + size), slice(x, x + size))
+    return _pair(decode_hevc(stream, (raw.shape[0], raw.shape[1]))[window], raw[window], Compression())
+
+
+def _pair(compressed: NDArray[np.uint8], truth: NDArray[np.uint8], facts: Compression) -> Pair:
+    condition = condition_vector(facts.tables, facts.subsampling or (1, 1), colour=truth.ndim == 3)
+    return Pair(as_rgb(compressed), as_rgb(truth), condition, facts)
+
+
+def training_pair(crop: NDArray[np.uint8], random: np.random.Generator, size: int, how: Degradation = USUAL) -> Pair:
     """Augment and compress one crop of ``size + 16`` pixels a side."""
-    return degrade(augment(crop, random), random, size)
+    return degrade(augment(crop, random), random, size, how)

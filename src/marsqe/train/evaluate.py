@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import nn
 
 from marsqe.codecs.coefficients import coefficients_from_bytes
@@ -17,9 +19,14 @@ from marsqe.colour import as_rgb
 from marsqe.devices import autocast
 from marsqe.enhancement.faithful import cell_of_quality, project
 from marsqe.enhancement.networks import to_planes
+from marsqe.image import Compression
 from marsqe.judgement import psnr
 from marsqe.networks.conditioning import condition_vector
-from marsqe.train.corpus import listed_files, load_pixels
+from marsqe.train.packed import truths
+from marsqe.train.references import run_matched, uses_references
+
+TRUTH_QUALITY: Final = 90
+"""Up to this quality factor a truth that was stored as a JPEG of quality 95 may serve at its full size."""
 
 
 @dataclass(frozen=True)
@@ -56,34 +63,53 @@ def validation_gains(
     crop: int | None = None,
     most: int | None = None,
     faithful: bool = False,
+    halve_above: int | None = TRUTH_QUALITY,
 ) -> Iterator[Gain]:
     """Compress each image of the splits (4:2:0), enhance it, compare.
 
+    Networks with references get them as in training, by their nearest of all, for the images have no labels.
+
     Parameters
     ----------
+    data : Path
+        Folder with ``manifest.csv``, or a pack.
     crop : int, optional
         Use only the central square of this side, a multiple of 8 (quick look while training).
     most : int, optional
         At most this many images of each split.
     faithful : bool
         Project onto the JPEG's quantization cells, as the product does.
+    halve_above : int or None
+        Above this quality the image is halved first: a truth that was itself a JPEG of quality 95 is none there.
     """
     for split in splits:
-        for path in listed_files(data, split)[:most]:
-            raw = load_pixels(path)
+        for name, raw in truths(data, split, most):
             if crop:
                 y, x = (max(0, (n - crop) // 16 * 8) for n in raw.shape[:2])
-                raw = raw[y : y + crop, x : x + crop]
+                raw = raw[y : y + crop, x : x + crop]  # noqa: PLW2901
             for quality in qualities:
-                data_of = encode_jpeg(raw, quality=quality)
-                jpeg = decode_jpeg(data_of)
-                condition = condition_vector(standard_tables(quality), (2, 2), colour=raw.ndim == 3)
-                values = run_network(network, jpeg, condition)
-                if faithful:
-                    values = project(values, coefficients_from_bytes(data_of), (2, 2), cell_of_quality(quality))
-                enhanced = np.rint(np.clip(values, 0, 255)).astype(np.uint8)
-                before = psnr(jpeg, raw)
-                yield Gain(split, path.name, quality, before, psnr(enhanced, raw) - before)
+                halved = halve_above is not None and quality > halve_above
+                truth = np.asarray(Image.fromarray(raw).reduce(2)) if halved else raw
+                before, after = compressed_and_enhanced(network, truth, quality, faithful=faithful)
+                yield Gain(split, name, quality, before, after - before)
+
+
+def compressed_and_enhanced(
+    network: nn.Module, truth: NDArray[np.uint8], quality: int, *, faithful: bool
+) -> tuple[float, float]:
+    """PSNR in dB of the JPEG (4:2:0) of a truth and of what the network makes of it."""
+    data = encode_jpeg(truth, quality=quality)
+    jpeg = decode_jpeg(data)
+    tables = standard_tables(quality)
+    condition = condition_vector(tables, (2, 2), colour=truth.ndim == 3)
+    if uses_references(network):
+        values = run_matched(network, jpeg, condition, Compression("JPEG", True, tables, quality, True, (2, 2)))
+    else:
+        values = run_network(network, jpeg, condition)
+    if faithful:
+        values = project(values, coefficients_from_bytes(data), (2, 2), cell_of_quality(quality))
+    enhanced = np.rint(np.clip(values, 0, 255)).astype(np.uint8)
+    return psnr(jpeg, truth), psnr(enhanced, truth)
 
 
 def summarise(gains: Iterable[Gain]) -> dict[str, dict[int, tuple[float, float]]]:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import cast
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.wrappers import _FabricModule
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from marsqe.errors import SettingError
+from marsqe.results import TILE
 from marsqe.train.batches import batches
 from marsqe.train.checkpoint import Average, Progress, load_checkpoint, save_checkpoint
+from marsqe.train.degrade import Degradation
 from marsqe.train.evaluate import Gain, validation_gains
-from marsqe.train.losses import relative_charbonnier
+from marsqe.train.objective import Trainee, batch_loss
+from marsqe.train.outcome import add_to_curve, write_outcome
+from marsqe.train.processes import agreed, start_fabric
+from marsqe.train.references import uses_references
 
 _RUNAWAY = 2.5
 _MOST_LOST = 20
@@ -33,7 +37,9 @@ class Recipe:
     budget: float = 900.0
     """Seconds of training (validation not counted)."""
     batch: int = 12
+    """Pairs in a step, in each process."""
     size: int = 96
+    """Side of a patch; with references a multiple of 128."""
     rate: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.99)
     weight_decay: float = 1e-4
@@ -47,6 +53,12 @@ class Recipe:
     validation_qualities: tuple[int, ...] = (30, 85)
     precision: str = "bf16-mixed"
     splits: tuple[str, ...] = field(default=VALIDATION_SPLITS)
+    qualities: tuple[int, int] | None = None
+    """Train on this range of quality factors alone."""
+    hevc: float = 0.0
+    """Share of HEVC pictures (extra ``codecs``)."""
+    devices: int = 1
+    """Processes on this machine, one a device; under ``torchrun`` its own count."""
 
 
 @dataclass(frozen=True)
@@ -69,118 +81,159 @@ def learning_rate(recipe: Recipe, now: Progress) -> float:
 def train(
     network: nn.Module, data: Path, out: Path, recipe: Recipe | None = None, *, resume: bool = False
 ) -> Iterator[Report]:
-    """Train a network that maps (compressed, condition) to enhanced pixels; yield reports.
+    """Train a network; yield reports, of several processes in the first one only.
 
-    Where the network has several outputs, ``exits(compressed, condition)``, all of them learn, with equal weight.
-    Writes ``checkpoint.safetensors``, ``average.safetensors`` (the averaged weights) and ``curve.csv`` to ``out``.
+    The network maps (compressed, condition) to enhanced pixels. Where it has several outputs,
+    ``exits(compressed, condition)``, all of them learn, with equal weight. ``MarsQELite`` and ``MarsQE`` are given
+    matched references, and labels; ``MarsQE`` learns by Eq. 7. ``data`` is a folder with ``manifest.csv`` or a pack.
+
+    Writes ``checkpoint.safetensors``, ``average.safetensors`` (the averaged weights), ``curve.csv`` and, at the end,
+    ``validation.csv`` and ``validation.json`` to ``out``.
 
     Raises
     ------
     SettingError
-        If the loss runs away again and again, or the data lacks images.
+        If the loss runs away again and again, the data lacks images, or patches are no whole tiles.
     """
     recipe = recipe or Recipe()
-    fabric = Fabric(accelerator="auto", devices=1, precision=recipe.precision)  # type: ignore[arg-type]
-    torch.manual_seed(recipe.seed)
-    network.train()
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=recipe.rate, betas=recipe.betas, weight_decay=recipe.weight_decay
-    )
-    model, optimizer = fabric.setup(network, optimizer)
-    # After the network has moved to its device: the average and the optimizer's state belong beside it.
-    average = Average(network, recipe.decay)
-    now = load_checkpoint(out, network, average, optimizer) if resume else Progress()
-    average.values = {name: value.to(fabric.device) for name, value in average.values.items()}
-    loader = fabric.setup_dataloaders(
-        batches(
-            data,
-            batch=recipe.batch,
-            size=recipe.size,
-            seed=recipe.seed,
-            first_step=now.step,
-            workers=recipe.workers,
-        )
-    )
-    out.mkdir(parents=True, exist_ok=True)
-    if not resume:
-        (out / "curve.csv").unlink(missing_ok=True)
+    if uses_references(network) and recipe.size % TILE:
+        raise SettingError(f"this network works on tiles of {TILE}: the size must be a multiple, not {recipe.size}")
+    run = _begin(network, out, recipe, resume=resume)
+    now = run.now
     saved = validated = now.elapsed
     recent: list[float] = []
     lost = 0
+    loader = _loader(run, data)
     started = time.monotonic() - now.elapsed
-    for compressed, raw, condition in loader:
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(recipe, now)
-        x, y = (t.float().div(255).contiguous(memory_format=torch.channels_last) for t in (compressed, raw))
-        loss = torch.stack([relative_charbonnier(output, x, y) for output in _outputs(model, x, condition)]).mean()
-        value = loss.item()
-        lost = lost + 1 if _has_run_away(value, recent) else 0
-        if lost:
-            _go_back(network, average, optimizer, lost)
-            now.step += 1
+    for batch in loader:
+        value = _step(run, batch, recent)
+        if value is None:
+            lost += 1
+            _go_back(run, lost)
             continue
-        fabric.backward(loss)
-        fabric.clip_gradients(model, optimizer, max_norm=1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        now.step += 1
-        average.update(network, now.step)
+        lost = 0
         recent.append(value)
-        now.elapsed = time.monotonic() - started
+        now.elapsed = agreed(run.fabric, time.monotonic() - started)
         finished = now.elapsed >= recipe.budget
         if finished or now.elapsed - saved >= recipe.checkpoint_every:
             saved = now.elapsed
-            save_checkpoint(out, network, average, optimizer, now)
-            save_file({k: v.contiguous() for k, v in average.values.items()}, out / "average.safetensors")
-            yield _report(out, now, recent)
+            if run.fabric.is_global_zero:
+                yield _save(run, out, sum(recent) / len(recent))
             recent = []
         if finished or now.elapsed - validated >= recipe.validate_every:
             validated = now.elapsed
             pause = time.monotonic()
-            yield Report(now.step, now.elapsed, float("nan"), _look(network, average, data, recipe, whole=finished))
+            if run.fabric.is_global_zero:
+                gains = _look(run, data, whole=finished)
+                if finished:
+                    facts = {
+                        "whole_images": data.is_dir(),
+                        "processes": run.fabric.world_size,
+                        "recipe": asdict(recipe),
+                    }
+                    write_outcome(out, gains, now, facts)
+                yield Report(now.step, now.elapsed, float("nan"), gains)
+            run.fabric.barrier()
             started += time.monotonic() - pause
         if finished:
             return
 
 
-def _outputs(model: _FabricModule, compressed: Tensor, condition: Tensor) -> tuple[Tensor, ...]:
-    if not hasattr(model.module, "exits"):
-        return (model(compressed, condition),)
-    # Else Fabric would run the method outside its precision.
-    model.mark_forward_method("exits")
-    outputs: tuple[Tensor, ...] = model.exits(compressed, condition)
-    return outputs
+@dataclass
+class _Run:
+    """What a run changes: the network, what is wrapped around it, its average, and where it stands."""
+
+    recipe: Recipe
+    fabric: Fabric
+    network: nn.Module
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    average: Average
+    now: Progress
 
 
-def _has_run_away(value: float, recent: list[float]) -> bool:
+def _begin(network: nn.Module, out: Path, recipe: Recipe, *, resume: bool) -> _Run:
+    fabric = start_fabric(recipe.precision, recipe.devices)
+    torch.manual_seed(recipe.seed)
+    network.train()
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    bare = torch.optim.AdamW(network.parameters(), lr=recipe.rate, betas=recipe.betas, weight_decay=recipe.weight_decay)
+    model, optimizer = fabric.setup(Trainee(network), bare)
+    # After the network has moved to its device: the average and the optimizer's state belong beside it.
+    average = Average(network, recipe.decay)
+    now = load_checkpoint(out, network, average, optimizer) if resume else Progress()
+    average.values = {name: value.to(fabric.device) for name, value in average.values.items()}
+    if fabric.is_global_zero:
+        out.mkdir(parents=True, exist_ok=True)
+        if not resume:
+            (out / "curve.csv").unlink(missing_ok=True)
+    return _Run(recipe, fabric, network, model, optimizer, average, now)
+
+
+def _loader(run: _Run, data: Path) -> Iterable[list[Tensor]]:
+    recipe = run.recipe
+    pairs = batches(
+        data,
+        batch=recipe.batch,
+        size=recipe.size,
+        seed=recipe.seed,
+        first_step=run.now.step,
+        workers=recipe.workers,
+        how=Degradation(recipe.qualities, recipe.hevc),
+        references=uses_references(run.network),
+        rank=run.fabric.global_rank,
+        world=run.fabric.world_size,
+    )
+    return cast(Iterable[list[Tensor]], run.fabric.setup_dataloaders(pairs, use_distributed_sampler=False))
+
+
+def _step(run: _Run, batch: Sequence[Tensor], recent: Sequence[float]) -> float | None:
+    """Learn from a batch; its loss, or None where that has run away and nothing was learned."""
+    for group in run.optimizer.param_groups:
+        group["lr"] = learning_rate(run.recipe, run.now)
+    run.now.step += 1
+    compressed, raw, condition, *more = batch
+    x, y = (_unit(t).contiguous(memory_format=torch.channels_last) for t in (compressed, raw))
+    loss = batch_loss(run.network, run.model(x, condition, *map(_unit, more[:2]), *more[2:]), x, y)
+    value = agreed(run.fabric, loss.item())
+    if _has_run_away(value, recent):
+        return None
+    run.fabric.backward(loss)
+    run.fabric.clip_gradients(run.model, run.optimizer, max_norm=1.0)
+    run.optimizer.step()
+    run.optimizer.zero_grad(set_to_none=True)
+    run.average.update(run.network, run.now.step)
+    return value
+
+
+def _unit(pixels: Tensor) -> Tensor:
+    return pixels.float().div(255)
+
+
+def _has_run_away(value: float, recent: Sequence[float]) -> bool:
     return not math.isfinite(value) or (bool(recent) and value >= _RUNAWAY * sum(recent) / len(recent))
 
 
-def _go_back(network: nn.Module, average: Average, optimizer: torch.optim.Optimizer, lost: int) -> None:
+def _go_back(run: _Run, lost: int) -> None:
     """Take the averaged weights with fresh moments, rather than lose the run."""
     if lost == _MOST_LOST:
         raise SettingError(f"the loss ran away {lost} times in a row; train again with a lower learning rate")
-    network.load_state_dict(average.values)
-    optimizer.state.clear()
+    run.network.load_state_dict(run.average.values)
+    run.optimizer.state.clear()
 
 
-def _report(out: Path, now: Progress, losses: list[float]) -> Report:
-    report = Report(now.step, now.elapsed, sum(losses) / max(1, len(losses)))
-    path = out / "curve.csv"
-    new = not path.exists()
-    with path.open("a", newline="") as stream:
-        rows = csv.writer(stream)
-        if new:
-            rows.writerow(["step", "elapsed_s", "loss"])
-        rows.writerow([report.step, round(report.elapsed, 1), round(report.loss, 6)])
-    return report
+def _save(run: _Run, out: Path, loss: float) -> Report:
+    save_checkpoint(out, run.network, run.average, run.optimizer, run.now)
+    save_file({k: v.contiguous() for k, v in run.average.values.items()}, out / "average.safetensors")
+    add_to_curve(out, run.now, loss)
+    return Report(run.now.step, run.now.elapsed, loss)
 
 
-def _look(network: nn.Module, average: Average, data: Path, recipe: Recipe, *, whole: bool) -> tuple[Gain, ...]:
+def _look(run: _Run, data: Path, *, whole: bool) -> tuple[Gain, ...]:
     """Validate the averaged weights: a quick look at crops, or all of it at the end."""
+    network, recipe = run.network, run.recipe
     kept = {k: v.clone() for k, v in network.state_dict().items()}
-    network.load_state_dict(average.values)
+    network.load_state_dict(run.average.values)
     network.eval()
     qualities = (20, 30, 50, 85) if whole else recipe.validation_qualities
     crop, most = (None, None) if whole else (320, 6)

@@ -5,14 +5,25 @@ from __future__ import annotations
 from torch import Tensor
 
 
-def loss_eq7(enhanced: Tensor, post_enhanced: Tensor, raw: Tensor, weight: float = 1.0) -> Tensor:
+def loss_eq7(
+    enhanced: Tensor, post_enhanced: Tensor, raw: Tensor, weight: float = 1.0, weights: Tensor | None = None
+) -> Tensor:
     """Eq. 7: mean squared error of the enhanced image plus ``weight`` (lambda) times that of the post-enhanced one.
 
-    All tensors (B, 3, H, W) in 0-1.
+    All images (B, 3, H, W) in 0-1. ``weights`` (B,) are those of the samples, see :func:`relative_weights`; without
+    them all are one, as in the paper, which trains for one quality.
     """
-    first = (enhanced - raw).square().mean()
-    second = (post_enhanced - raw).square().mean()
-    return first + weight * second
+    first, second = ((image - raw).square().mean(dim=(1, 2, 3)) for image in (enhanced, post_enhanced))
+    errors = first + weight * second
+    return errors.mean() if weights is None else (errors * weights).mean()
+
+
+def relative_weights(compressed: Tensor, raw: Tensor, floor: float = 1 / 255) -> Tensor:
+    """One over the squared error of each compressed sample, so that every quality counts alike; shape (B,).
+
+    ``floor`` (0-1 scale) bounds the weight of near-perfect inputs. Images (B, 3, H, W) in 0-1.
+    """
+    return 1 / ((compressed - raw).square().mean(dim=(1, 2, 3)) + floor**2)
 
 
 def relative_charbonnier(enhanced: Tensor, compressed: Tensor, raw: Tensor, floor: float = 1 / 255) -> Tensor:
