@@ -116,6 +116,7 @@ def _add_network(p: argparse.ArgumentParser, name: str) -> None:
     p.add_argument("--batch", type=count, default=batch, help=f"pairs in a step, on each device (default: {batch})")
     p.add_argument("--size", type=count, default=size, help=f"side of a patch in pixels (default: {size})")
     p.add_argument("--qualities", type=quality, nargs=2, metavar=("LOW", "HIGH"), help="train on these alone")
+    p.add_argument("--loss", choices=["charbonnier", "squared"], default="charbonnier", help="distance to the truth")
     p.add_argument("--hevc", type=share, default=0.0, metavar="SHARE", help="HEVC pictures (extra: codecs; default: 0)")
     p.add_argument("--precision", choices=["bf16-mixed", "16-mixed", "32-true"], default="bf16-mixed")
     p.add_argument("--devices", type=count, default=1, help="processes on this machine (default: 1)")
@@ -169,6 +170,7 @@ def train_network(arguments: Namespace) -> int:
         workers=arguments.workers,
         precision=arguments.precision,
         qualities=(low, high) if arguments.qualities else None,
+        loss=arguments.loss,
         hevc=arguments.hevc,
         devices=arguments.devices,
     )

@@ -55,6 +55,8 @@ class Recipe:
     splits: tuple[str, ...] = field(default=VALIDATION_SPLITS)
     qualities: tuple[int, int] | None = None
     """Train on this range of quality factors alone."""
+    loss: str = "charbonnier"
+    """A name of ``marsqe.train.objective.LOSSES``; Eq. 7 for marsqe whatever it says."""
     hevc: float = 0.0
     """Share of HEVC pictures (extra ``codecs``)."""
     devices: int = 1
@@ -194,7 +196,7 @@ def _step(run: _Run, batch: Sequence[Tensor], recent: Sequence[float]) -> float 
     run.now.step += 1
     compressed, raw, condition, *more = batch
     x, y = (_unit(t).contiguous(memory_format=torch.channels_last) for t in (compressed, raw))
-    loss = batch_loss(run.network, run.model(x, condition, *map(_unit, more[:2]), *more[2:]), x, y)
+    loss = batch_loss(run.network, run.model(x, condition, *map(_unit, more[:2]), *more[2:]), x, y, run.recipe.loss)
     value = agreed(run.fabric, loss.item())
     if _has_run_away(value, recent):
         return None

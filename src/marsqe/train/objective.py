@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from marsqe.networks.marsqe import PATCH, MarsQE
 from marsqe.networks.padding import join_tiles, split_tiles
-from marsqe.train.losses import loss_eq7, relative_charbonnier, relative_weights
+from marsqe.train.losses import loss_eq7, relative_charbonnier, relative_squared, relative_weights
 
 
 class Trainee(nn.Module):
@@ -56,9 +56,15 @@ class Trainee(nn.Module):
         return (join_tiles(tiles, *compressed.shape[2:]),)
 
 
-def batch_loss(network: nn.Module, outputs: tuple[Tensor, ...], compressed: Tensor, raw: Tensor) -> Tensor:
+LOSSES = {"charbonnier": relative_charbonnier, "squared": relative_squared}
+"""Losses of the networks with one kind of output, by name."""
+
+
+def batch_loss(
+    network: nn.Module, outputs: tuple[Tensor, ...], compressed: Tensor, raw: Tensor, loss: str = "charbonnier"
+) -> Tensor:
     """Eq. 7 where there are the enhanced and the post-enhanced image, otherwise the mean over all outputs."""
     if isinstance(network, MarsQE):
         enhanced, post_enhanced = outputs
         return loss_eq7(enhanced, post_enhanced, raw, weights=relative_weights(compressed, raw))
-    return torch.stack([relative_charbonnier(output, compressed, raw) for output in outputs]).mean()
+    return torch.stack([LOSSES[loss](output, compressed, raw) for output in outputs]).mean()
