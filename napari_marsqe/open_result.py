@@ -10,6 +10,10 @@ from typing import Any
 from napari_marsqe.workbench import Workbench
 
 
+_ROOMY = (1340, 720)
+"""Width and height in pixels of a window that shows the whole workbench on a small laptop's screen."""
+
+
 def show(path: Path, truth: Path | None = None) -> tuple[Any, Workbench]:
     """A napari viewer with the workbench, which opens ``path`` and understands, enhances and judges it.
 
@@ -29,6 +33,8 @@ def show(path: Path, truth: Path | None = None) -> tuple[Any, Workbench]:
     viewer = napari.Viewer(title="MarsQE", show_welcome_screen=False)
     dock, workbench = viewer.window.add_plugin_dock_widget("napari-marsqe", "MarsQE Workbench")
     dock.show()
+    if viewer.window.geometry()[2] < _ROOMY[0]:
+        viewer.window.resize(*_ROOMY)
 
     def run_when_open() -> None:
         workbench.runner.idle.disconnect(run_when_open)
