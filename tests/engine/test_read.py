@@ -12,31 +12,11 @@ import imagecodecs
 import numpy as np
 import pytest
 import tifffile
-from handmade import png
-from numpy.typing import NDArray
+from handmade import assert_pixels, png, random_pixels, write
 from PIL import Image
 
 from marsqe.codecs.jpeg import encode_jpeg
-from marsqe.image import MarsImage
 from marsqe.read import open_image
-
-Array = NDArray[Any]
-
-
-def random_pixels(*shape: int, dtype: Any = np.uint8) -> Array:
-    return np.random.default_rng(3).integers(0, int(np.iinfo(dtype).max) + 1, shape).astype(dtype)
-
-
-def write(path: Path, pixels: Array, **options: Any) -> Path:
-    Image.fromarray(pixels).save(path, **options)
-    return path
-
-
-def assert_pixels(image: MarsImage, expected: Array) -> None:
-    assert image.pixels.dtype == expected.dtype
-    assert image.pixels.flags.c_contiguous
-    np.testing.assert_array_equal(image.pixels, expected)
-
 
 # ---- JPEG
 
