@@ -9,7 +9,6 @@ from typing import Any
 
 from napari_marsqe.workbench import Workbench
 
-
 _ROOMY = (1340, 720)
 """Width and height in pixels of a window that shows the whole workbench on a small laptop's screen."""
 

@@ -88,7 +88,7 @@ def describe_enhancement(enhancement: Enhancement) -> str:
         )
     projected = enhancement.provenance.get("settings", {}).get("faithful")
     if projected:
-        lines.append("Held to the JPEG: nothing in the result contradicts the file.")
+        lines.append("Held to the JPEG: inside the intervals that the file recorded, up to rounding.")
     elif projected is not None:
         jpeg = enhancement.source.compression.codec == "JPEG"
         why = "by choice, or because its coefficients could not be read again" if jpeg else "the image came from none"

@@ -39,9 +39,7 @@ class EnhanceSection(Section):
         )
         self.faithful = QCheckBox("Keep faithful to the JPEG")
         self.faithful.setChecked(settings.faithful)
-        self.faithful.setToolTip(
-            "Holds every frequency inside the interval that the JPEG recorded, so that nothing contradicts the file."
-        )
+        self.faithful.setToolTip("Holds every frequency inside the interval that the JPEG recorded, up to rounding.")
         self.faithful.toggled.connect(partial(remember, "faithful"))
         self.options.addRow("Model", self.model)
         self.options.addRow("Device", self.device)
