@@ -26,7 +26,7 @@ from marsqe.train.bundle import Origin, bundle, half
 from marsqe.train.checkpoint import Average, Progress
 from marsqe.train.evaluate import Gain, summarise, validation_gains
 from marsqe.train.loop import Recipe, learning_rate, train
-from marsqe.train.losses import loss_eq7, relative_charbonnier
+from marsqe.train.losses import loss_eq7, relative_charbonnier, relative_squared
 
 
 def test_eq7_by_hand() -> None:
@@ -49,6 +49,13 @@ def test_relative_loss_weighs_every_quality_alike() -> None:
     assert float(perfect) < 0.3, "a perfect input does not divide by zero"
     both = relative_charbonnier(torch.cat([raw + 0.01, raw + 0.1]), torch.cat([raw + 0.02, raw + 0.2]), raw, floor=0)
     assert float(both) == pytest.approx(0.5, rel=0.01), "samples count alike"
+
+
+def test_squared_loss_is_the_ratio_of_squared_errors() -> None:
+    raw = torch.zeros(2, 3, 4, 4)
+    compressed, enhanced = raw + torch.tensor([0.1, 0.2])[:, None, None, None], raw + 0.1
+    assert float(relative_squared(enhanced, compressed, raw, floor=0)) == pytest.approx((1 + 0.25) / 2)
+    assert float(relative_squared(raw, compressed, raw)) == 0
 
 
 def test_learning_rate_warms_up_and_falls_to_nothing() -> None:
@@ -174,7 +181,7 @@ def test_runaway_step_is_undone(
         value = relative_charbonnier(*tensors)
         return value * bad if next(count) == at else value
 
-    monkeypatch.setattr(objective, "relative_charbonnier", loss)
+    monkeypatch.setitem(objective.LOSSES, "charbonnier", loss)
     reports = list(train(tiny_network(), data, tmp_path, RECIPE))
     tensors = load_file(tmp_path / "checkpoint.safetensors")
     assert all(torch.isfinite(t).all() for t in tensors.values())
@@ -185,7 +192,7 @@ def test_runaway_step_is_undone(
 def test_hopeless_run_ends_with_advice(
     data: Path, tmp_path: Path, clock: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(objective, "relative_charbonnier", lambda *tensors: tensors[0].sum() * float("nan"))
+    monkeypatch.setitem(objective.LOSSES, "charbonnier", lambda *tensors: tensors[0].sum() * float("nan"))
     with pytest.raises(SettingError, match="lower learning rate"):
         list(train(tiny_network(), data, tmp_path, RECIPE))
 
