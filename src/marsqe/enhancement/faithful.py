@@ -20,7 +20,7 @@ from marsqe.image import Compression, MarsImage, to_stored
 
 CELL: Final = 0.35
 """Half-width of the cell in quantization steps. Measured on validation images from quality 20 to 92: a narrower cell
-than the half step that the file allows gains more and loses nowhere."""
+than the half step that the file allows gains as much at the lowest and up to 0.08 dB more at the highest of them."""
 NARROW_CELL: Final = 0.25
 """The same above quality 92, where steps are so small that a file saved twice could be harmed."""
 _NARROW_FROM: Final = 93
