@@ -48,3 +48,9 @@ def atomic(path: Path) -> Iterator[Path]:
         if temporary is not None:
             with suppress(FileNotFoundError):
                 temporary.unlink()
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write bytes to a file, whole or not at all; raises as :func:`atomic`."""
+    with atomic(path) as part:
+        part.write_bytes(content)

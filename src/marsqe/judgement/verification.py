@@ -57,26 +57,21 @@ def verify(image: MarsImage, encoded: bytes, enhanced: Pixels) -> Verification:
     if enhanced.shape != image.pixels.shape or enhanced.dtype != image.pixels.dtype:
         raise SettingError("the enhanced image has another size or depth than the JPEG; give the one made from it")
     received = coefficients_from_bytes(encoded)
-    again = _compress(image, enhanced)
-    own = _compress(image, image.pixels)
-    same = [np.equal(a, b) for a, b in zip(received.components, again.components, strict=True)]
+    same = _identical(received, _compress(image, enhanced))
     return Verification(
-        blocks=_share(np.concatenate([s.all(axis=(2, 3)).ravel() for s in same])),
-        coefficients=_share(np.concatenate([s.ravel() for s in same])),
-        jpeg_blocks=_share(
-            np.concatenate(
-                [
-                    np.equal(a, b).all(axis=(2, 3)).ravel()
-                    for a, b in zip(received.components, own.components, strict=True)
-                ]
-            )
-        ),
+        blocks=_share_of_blocks(same),
+        coefficients=float(np.concatenate([s.ravel() for s in same]).mean()),
+        jpeg_blocks=_share_of_blocks(_identical(received, _compress(image, image.pixels))),
         changed=_changed(same),
     )
 
 
-def _share(same: NDArray[np.bool_]) -> float:
-    return float(same.mean())
+def _identical(a: Coefficients, b: Coefficients) -> list[NDArray[np.bool_]]:
+    return [np.equal(x, y) for x, y in zip(a.components, b.components, strict=True)]
+
+
+def _share_of_blocks(same: list[NDArray[np.bool_]]) -> float:
+    return float(np.concatenate([s.all(axis=(2, 3)).ravel() for s in same]).mean())
 
 
 def _compress(image: MarsImage, pixels: Pixels) -> Coefficients:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from safetensors.torch import load_file, save
 from torch import nn
 
+from marsqe.export.atomic import write_whole
 from marsqe.networks.build import build_network
 from marsqe.networks.registry import PRESETS
 from marsqe.train.evaluate import Gain, summarise, validation_gains
@@ -87,9 +87,9 @@ def bundle(
         **asdict(origin),
     }
     out.mkdir(parents=True, exist_ok=True)
-    _replace(out / f"{name}.safetensors", content)
-    _replace(out / f"{name}.json", (json.dumps(card, indent=1) + "\n").encode())
-    _replace(out / f"{name}.md", readable(card).encode())
+    write_whole(out / f"{name}.safetensors", content)
+    write_whole(out / f"{name}.json", (json.dumps(card, indent=1) + "\n").encode())
+    write_whole(out / f"{name}.md", readable(card).encode())
     return gains
 
 
@@ -135,9 +135,3 @@ def card_table(gains: Sequence[Gain]) -> dict[str, dict[str, dict[str, float]]]:
         split: {str(q): {"mean": round(mean, 3), "worst": round(worst, 3)} for q, (mean, worst) in row.items()}
         for split, row in summarise(gains).items()
     }
-
-
-def _replace(path: Path, content: bytes) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(content)
-    os.replace(part, path)

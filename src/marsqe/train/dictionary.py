@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from PIL import Image
 
 from marsqe.codecs.jpeg import decode_jpeg, encode_jpeg
 from marsqe.colour import luma
+from marsqe.export.atomic import atomic, write_whole
 from marsqe.matching.dictionary import Entry
 from marsqe.matching.lbp import kl_divergence, lbp_histograms
 from marsqe.results import TILE
@@ -125,9 +125,6 @@ def build_dictionary(data: Path, out: Path, per_class: int = 6, most_candidates:
             entries.append(asdict(pool[index].entry))
     listing = {"tile": TILE, "per_class": per_class, "choice": "k-medoids of KL divergence of LBP", "entries": entries}
     out.mkdir(parents=True, exist_ok=True)
-    part = out / "dictionary.png.part"
-    Image.fromarray(sheet).save(part, "PNG", optimize=True)
-    os.replace(part, out / "dictionary.png")
-    part = out / "dictionary.json.part"
-    part.write_text(json.dumps(listing, indent=1) + "\n")
-    os.replace(part, out / "dictionary.json")
+    with atomic(out / "dictionary.png") as part:
+        Image.fromarray(sheet).save(part, "PNG", optimize=True)
+    write_whole(out / "dictionary.json", (json.dumps(listing, indent=1) + "\n").encode())

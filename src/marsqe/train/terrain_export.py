@@ -10,7 +10,6 @@ import argparse
 import csv
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ import torch
 from safetensors.torch import load_file, save
 
 from marsqe.codecs.jpeg import decode_jpeg, encode_jpeg
+from marsqe.export.atomic import write_whole
 from marsqe.networks.segformer import SegFormer, SegFormerConfig
 from marsqe.segmentation.run import WEIGHTS
 from marsqe.train.terrain_data import Labelled, labelled_images
@@ -116,13 +116,6 @@ def readable(card: dict[str, Any]) -> str:
     )
 
 
-def write(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name, then give it its own."""
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Export a run."""
     parser = argparse.ArgumentParser(description="Export the terrain network of a run.")
@@ -151,9 +144,9 @@ def main(arguments: list[str] | None = None) -> None:
         "known_failures": given.failure,
     }
     given.out.mkdir(parents=True, exist_ok=True)
-    write(given.out / f"{WEIGHTS}.safetensors", content)
-    write(given.out / f"{WEIGHTS}.json", (json.dumps(card, indent=1) + "\n").encode())
-    write(given.out / f"{WEIGHTS}.md", readable(card).encode())
+    write_whole(given.out / f"{WEIGHTS}.safetensors", content)
+    write_whole(given.out / f"{WEIGHTS}.json", (json.dumps(card, indent=1) + "\n").encode())
+    write_whole(given.out / f"{WEIGHTS}.md", readable(card).encode())
 
 
 if __name__ == "__main__":
