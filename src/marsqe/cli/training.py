@@ -111,7 +111,7 @@ def _add_network(p: argparse.ArgumentParser, name: str) -> None:
     batch, size, rate = _PRESETS.get(name, _PRESETS["marsqe-swift"])
     p.add_argument("--budget", type=seconds, default=2700.0, help="wall-clock time, for example 45m (default)")
     p.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
-    p.add_argument("--init", type=Path, metavar="FILE", help="start from these weights (safetensors)")
+    p.add_argument("--init", type=Path, metavar="FILE", help="start from these weights, be they of a shallower network")
     p.add_argument("--rate", type=positive, default=rate, help=f"peak learning rate (default: {rate})")
     p.add_argument("--batch", type=count, default=batch, help=f"pairs in a step, on each device (default: {batch})")
     p.add_argument("--size", type=count, default=size, help=f"side of a patch in pixels (default: {size})")
@@ -146,16 +146,18 @@ def train_network(arguments: Namespace) -> int:
     import torch
     from safetensors.torch import load_file
 
-    from marsqe.networks.registry import build as build_preset
+    from marsqe.networks.registry import build_design
     from marsqe.train.evaluate import summarise
+    from marsqe.train.growth import grow_from
     from marsqe.train.loop import Recipe, train
 
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     name = arguments.preset
-    network = _rival(arguments) if name in RIVALS else build_preset(name)
+    network = _rival(arguments) if name in RIVALS else build_design(name)
     if arguments.init:
-        network.load_state_dict(load_file(arguments.init))
+        added = grow_from(network, load_file(arguments.init))
+        say(f"starting from {arguments.init}, with {added} new blocks")
     if arguments.hevc:
         from_extra("av", "codecs", "training on HEVC pictures")
     low, high = arguments.qualities or (1, 100)

@@ -19,9 +19,9 @@ class SwiftConfig:
     """Widths and depths of :class:`MarsQESwift`."""
 
     widths: tuple[int, int, int] = (32, 64, 128)
-    encoder: tuple[int, int] = (2, 2)
-    middle: int = 4
-    decoder: tuple[int, int] = (2, 2)
+    encoder: tuple[int, int] = (3, 3)
+    middle: int = 8
+    decoder: tuple[int, int] = (3, 3)
     unshuffle: int = 2
 
 
