@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -37,7 +36,7 @@ def grow_from(network: nn.Module, weights: Mapping[str, Tensor]) -> int:
     """
     own = network.state_dict()
     new = {
-        name: cast(ResidualBlock, module)
+        name: module
         for name, module in network.named_modules()
         if isinstance(module, ResidualBlock) and not any(key.startswith(f"{name}.") for key in weights)
     }
