@@ -1,0 +1,178 @@
+"""What the workbench can be asked to do: one method for each step, each of which submits the step's task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from marsqe.errors import MarsqeError
+from napari_marsqe.column import Column
+from napari_marsqe.dropping import DropTarget
+from napari_marsqe.jobs import Failure, Runner, Task
+from napari_marsqe.sections.enhance import EnhanceSection
+from napari_marsqe.sections.export import ExportSection
+from napari_marsqe.sections.judge import JudgeSection
+from napari_marsqe.sections.open import OpenSection
+from napari_marsqe.sections.understand import UnderstandSection
+from napari_marsqe.session import Case, Session
+from napari_marsqe.views.comparison import Comparison, side_by_side
+from napari_marsqe.views.inspector import Inspector, TilePicker
+from napari_marsqe.wording import escape
+
+
+class BenchSteps(DropTarget):
+    """The steps of the workbench, as buttons, shortcuts, tools and the demonstration ask for them."""
+
+    session: Session
+    runner: Runner
+    open: OpenSection
+    understand: UnderstandSection
+    enhance: EnhanceSection
+    judge: JudgeSection
+    export: ExportSection
+    inspector: Inspector
+    comparison: Comparison
+    picker: TilePicker
+    column: Column
+    _notices: dict[str, tuple[str, str]]
+    _inspected: Case | None
+    _compared: Case | None
+
+    def submit(self, *tasks: Task) -> None:
+        """Run tasks one after another, unless something is at work."""
+        if not self.runner.is_busy:
+            self.runner.submit(*tasks)
+
+    def tell(self, key: str, text: str, kind: str = "Hint") -> None:
+        """Show a text in the section or tool of that key, until the next task begins."""
+        self._notices[key] = (text, kind)
+        self.refresh()
+
+    def fail(self, key: str, failure: Failure) -> None:
+        """Tell what went wrong, in the section or tool of that key and as napari's notification."""
+        from napari.utils.notifications import show_error
+
+        self.tell(key, escape(failure.text), "Error")
+        show_error(failure.text)
+
+    def refresh(self) -> None:
+        """Show the state of the session everywhere."""
+        raise NotImplementedError
+
+    def open_path(self, path: str | Path, truth: str | Path | None = None) -> None:
+        """Open an image file, with its uncompressed original if there is one."""
+        original = Path(truth) if truth is not None else None
+        self.runner.submit(self.open.open_task(self.session, Path(path), original))
+
+    def open_sample(self, name: str) -> None:
+        """Open a bundled sample and its truth."""
+        self.runner.submit(self.open.sample_task(self.session, name))
+
+    def run_understand(self) -> None:
+        """Find the terrain of the current image and match references."""
+        if self.session.case is not None:
+            self.submit(self._understanding(self.session.case))
+
+    def run_enhance(self) -> None:
+        """Enhance the current image; what was not understood is understood first, what was judged is judged again."""
+        case = self.session.case
+        if case is None:
+            return
+        tasks = self.understand.needed_tasks(self.session, case, self.enhance.device.value)
+        try:
+            tasks.append(self.enhance.task(self.session, case))
+        except MarsqeError as error:
+            self.fail("enhance", Failure(error))
+            return
+        if case.judgement is not None:
+            tasks.append(self.judge.task(self.session, case))
+        self.submit(*tasks)
+
+    def run_rematch(self) -> None:
+        """Match anew where somebody drew in the terrain of the current image."""
+        case = self.session.case
+        if case is not None and case.redrawn is not None:
+            self.submit(self.understand.rematch_task(self.session, case))
+
+    def use_reference(self, row: int, column: int, index: int) -> None:
+        """Use another reference for a tile of the current image."""
+        case = self.session.case
+        if case is not None and case.understanding is not None:
+            self.submit(self.understand.reference_task(self.session, case, row, column, index))
+
+    def run_judge(self) -> None:
+        """Judge the newest enhancement of the current image."""
+        case = self.session.case
+        if case is not None and case.enhancement is not None:
+            self.submit(self.judge.task(self.session, case))
+
+    def run_export(self, path: Path) -> None:
+        """Save the newest enhancement of the current image."""
+        case = self.session.case
+        if case is not None and case.enhancement is not None:
+            self.submit(self.export.task(self.session, case, path))
+
+    def run_all(self) -> None:
+        """Understand, enhance and judge the current image."""
+        case = self.session.case
+        if case is not None:
+            steps = (self.enhance.task(self.session, case), self.judge.task(self.session, case))
+            self.submit(self._understanding(case), *steps)
+
+    def run_simulate(self) -> None:
+        """Compress the chosen layer, as a rover would before it sends it."""
+        try:
+            task = self.open.simulate_task(self.session)
+        except MarsqeError as error:
+            self.fail("open", Failure(error))
+            return
+        self.submit(task)
+
+    def inspect(self, row: int, column: int, extend: bool = False) -> None:
+        """Show a tile of the current image and its reference, and select it or extend the selection to it."""
+        case = self.session.case
+        if case is None or case.understanding is None:
+            return
+        try:
+            self.inspector.show_tile(case, row, column)
+        except MarsqeError as error:
+            self.inspector.clear(escape(str(error)))
+            return
+        self._inspected = case
+        self.picker.mark(case, row, column, extend=extend)
+        self.column.reveal(self.inspector)
+
+    def set_comparing(self, on: bool) -> None:
+        """Put compressed, enhanced and what was judged side by side, or go back."""
+        case = self.session.case
+        if not on:
+            self.comparison.stop()
+            return
+        if case is None or case.enhanced is None:
+            self.judge.compare.setChecked(False)
+            return
+        self._compared = case
+        self.comparison.start(side_by_side(case))
+
+    # -- what the sections tell ---------------------------------------------------------------------------------
+
+    def _understanding(self, case: Case) -> Task:
+        return self.understand.task(self.session, case, self.enhance.device.value)
+
+    def _on_source(self, layer: Any) -> None:
+        self._notices.clear()
+        if layer is None:
+            self.refresh()
+            return
+        try:
+            self.session.choose(layer)
+        except MarsqeError as error:
+            self.fail("open", Failure(error))
+
+    def _on_truth(self, layer: Any) -> None:
+        case = self.session.case
+        if case is not None:
+            again = case.judgement is not None
+            self.session.set_truth(case, layer)
+            if again:
+                self.run_judge()
