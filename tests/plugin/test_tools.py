@@ -11,7 +11,7 @@ from driver import PATIENCE, User
 from napari.components import ViewerModel
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QLabel
+from qtpy.QtWidgets import QLabel, QWidget
 
 from marsqe.errors import SettingError
 from marsqe.progress import Progress, Steps
@@ -106,10 +106,13 @@ def test_a_tool_that_cannot_be_made_says_why(user: User) -> None:
     assert drawer.words.text() == "the &lt;tool&gt; needs an extra"
 
 
-def test_a_tool_lets_go_with_the_workbench(user: User) -> None:
-    panel = unfold(user, "count").panel
-    user.bench.setParent(QLabel())  # docked ...
-    user.bench.setParent(None)  # ... and undocked, as napari does it
+def test_a_tool_lets_go_when_the_dock_is_closed(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workbench, "TOOLS", (TOOL,))
+    dock = QWidget()
+    qtbot.addWidget(dock)
+    bench = Workbench(ViewerModel(), dock)
+    panel = bench.drawers["count"].unfold()
+    bench.setParent(None)  # as napari does it
     assert panel.let_go
 
 

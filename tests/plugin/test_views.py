@@ -221,7 +221,7 @@ def test_fits_a_narrow_dock_on_a_small_screen(seen: User) -> None:
     bench.inspect(0, 0)
     bench.enhance.heading.setChecked(True)
     assert bench.minimumSizeHint().width() <= 340
-    column = bench._column.widget()
+    column = bench.column.widget()
     assert column is not None
     assert column.minimumSizeHint().width() <= 320
 
