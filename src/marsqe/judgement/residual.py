@@ -32,10 +32,11 @@ def decibel(before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[
 
 def delta_psnr_tiles(before: NDArray[np.float64], after: NDArray[np.float64], side: int = TILE) -> NDArray[np.float32]:
     """ΔPSNR of every tile from two (H, W) maps of squared error; tiles at the border count their own pixels only."""
-    return decibel(*(_tile_sums(error, side) for error in (before, after)))
+    return decibel(*(tile_sums(error, side) for error in (before, after)))
 
 
-def _tile_sums(error: NDArray[np.float64], side: int) -> NDArray[np.float64]:
+def tile_sums(error: NDArray[np.float64], side: int) -> NDArray[np.float64]:
+    """Sum of a (H, W) map over every tile: (rows, columns)."""
     height, width = error.shape
     padded = np.pad(error, ((0, -height % side), (0, -width % side)))
     sums: NDArray[np.float64] = padded.reshape(padded.shape[0] // side, side, -1, side).sum(axis=(1, 3))
