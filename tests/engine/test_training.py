@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import json
 import math
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from marsqe.train import bundle as bundle_module
 from marsqe.train import loop, objective
 from marsqe.train.bundle import Origin, bundle, half
 from marsqe.train.checkpoint import Average, Progress
+from marsqe.train.clock import CLOCKS
 from marsqe.train.evaluate import Gain, summarise, validation_gains
 from marsqe.train.loop import Recipe, learning_rate, train
 from marsqe.train.losses import loss_eq7, relative_charbonnier, relative_squared
@@ -89,7 +91,7 @@ class Clock:
     def __init__(self) -> None:
         self.now = 0.0
 
-    def monotonic(self) -> float:
+    def __call__(self) -> float:
         self.now += 1
         return self.now
 
@@ -106,12 +108,12 @@ def tiny_network() -> MarsQESwift:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "time", Clock())
+    monkeypatch.setitem(CLOCKS, "wall", Clock())
 
 
 @pytest.fixture
 def restart_clock(monkeypatch: pytest.MonkeyPatch) -> Any:
-    return lambda: monkeypatch.setattr(loop, "time", Clock())
+    return lambda: monkeypatch.setitem(CLOCKS, "wall", Clock())
 
 
 def test_stopped_and_resumed_is_as_if_never_stopped(data: Path, tmp_path: Path, restart_clock: Any) -> None:
@@ -157,6 +159,25 @@ def test_training_moves_the_network_and_ends_with_validation(data: Path, tmp_pat
     assert rows[0] == ["step", "elapsed_s", "loss"]
     assert [row[0] for row in rows[1:]] == ["3", "6"]
     assert all(math.isfinite(float(row[2])) for row in rows[1:])
+
+
+def test_budget_of_processor_time_does_not_see_the_wall(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the wall an age passes with every step; by the processor's clock a second."""
+    ages = itertools.count(step=10**6)
+    monkeypatch.setitem(CLOCKS, "wall", lambda: float(next(ages)))
+    monkeypatch.setitem(CLOCKS, "cpu", Clock())
+    reports = list(train(tiny_network(), data, tmp_path, replace(RECIPE, clock="cpu")))
+    assert (reports[-1].step, reports[-1].elapsed) == (6, 6.0)
+    assert json.loads((tmp_path / "validation.json").read_text())["recipe"]["clock"] == "cpu"
+
+
+def test_processor_time_is_that_of_work_alone() -> None:
+    before = CLOCKS["cpu"]()
+    assert before == pytest.approx(time.process_time(), abs=0.5)
+    sum(range(10**6))
+    assert CLOCKS["cpu"]() > before
 
 
 def test_new_run_does_not_go_on_with_an_old_curve(data: Path, tmp_path: Path, clock: None) -> None:
@@ -224,6 +245,14 @@ def test_gain_of_a_network_that_does_nothing_is_none(data: Path) -> None:
         assert len(gains) == 4
         assert all(abs(g.gain) < (0.2 if faithful else 1e-6) for g in gains)
     assert gains[0].jpeg < gains[1].jpeg
+
+
+def test_the_last_validation_can_be_of_squares(data: Path, tmp_path: Path, clock: None) -> None:
+    last = list(train(tiny_network(), data, tmp_path, replace(RECIPE, validation_side=24)))[-1]
+    network = tiny_network()
+    network.load_state_dict(load_file(tmp_path / "average.safetensors"))
+    assert last.gains == tuple(validation_gains(network.eval(), data, VALIDATION, (20, 30, 50, 85), crop=24))
+    assert json.loads((tmp_path / "validation.json").read_text())["whole_images"] is False
 
 
 def test_validation_can_be_cut_short(data: Path) -> None:

@@ -50,11 +50,15 @@ def test_every_network_can_be_asked_for(name: str, data: Path) -> None:
 
 def test_options_reach_the_recipe(data: Path, asked: Any, capsys: pytest.CaptureFixture[str]) -> None:
     more = "--budget 2m --batch 3 --size 64 --rate 0.002 --precision 32-true --qualities 20 40 --devices 2 --workers 5"
-    assert main(words("marsqe-swift", data, *more.split(), "--seed", "9", "--resume")) == 0
+    clock = ("--clock", "cpu", "--warm-up", "40", "--validate-side", "256")
+    assert main(words("marsqe-swift", data, *more.split(), *clock, "--seed", "9", "--resume")) == 0
     ((_, folder, out, recipe, resume),) = asked
     assert (folder, out, resume) == (data, Path("runs/some"), True)
     expected = Recipe(
         budget=120,
+        clock="cpu",
+        warm_up=40,
+        validation_side=256,
         batch=3,
         size=64,
         rate=0.002,
@@ -103,7 +107,11 @@ def test_values_without_meaning_are_refused(
 
 @pytest.mark.parametrize(
     ("more", "message"),
-    [(["--qualities", "50", "30"], "--qualities 30 50"), (["--hevc", "0.1"], "napari-marsqe[codecs]")],
+    [
+        (["--qualities", "50", "30"], "--qualities 30 50"),
+        (["--validate-side", "100"], "multiple of 8"),
+        (["--hevc", "0.1"], "napari-marsqe[codecs]"),
+    ],
 )
 def test_what_cannot_be_done_is_told_at_once(
     more: list[str],

@@ -189,6 +189,11 @@ def test_tables_of_the_end_say_what_the_gains_say(large: Path, tmp_path: Path) -
         assert row["worst_image"] == "v.png"
         assert row["gain_mean"] == row["gain_worst"] == pytest.approx(gain.gain, abs=1e-4)
         assert row["jpeg_psnr"] == pytest.approx(gain.jpeg, abs=1e-3)
+    images = list(csv.DictReader((tmp_path / "validation_images.csv").open()))
+    assert [(r["split"], r["file"], int(r["quality"])) for r in images] == [
+        (g.split, g.file, g.quality) for g in last.gains
+    ]
+    assert [float(r["gain"]) for r in images] == pytest.approx([g.gain for g in last.gains], abs=1e-4)
 
 
 @pytest.mark.parametrize("name", ["marsqe-lite", "marsqe"])

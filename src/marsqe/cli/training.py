@@ -109,7 +109,8 @@ def add_train(commands_of: Any) -> None:
 
 def _add_network(p: argparse.ArgumentParser, name: str) -> None:
     batch, size, rate = _PRESETS.get(name, _PRESETS["marsqe-swift"])
-    p.add_argument("--budget", type=seconds, default=2700.0, help="wall-clock time, for example 45m (default)")
+    p.add_argument("--budget", type=seconds, default=2700.0, help="time to train, for example 45m (default)")
+    p.add_argument("--clock", choices=["wall", "cpu"], default="wall", help="cpu: count processor time")
     p.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     p.add_argument("--init", type=Path, metavar="FILE", help="start from these weights, be they of a shallower network")
     p.add_argument("--rate", type=positive, default=rate, help=f"peak learning rate (default: {rate})")
@@ -121,6 +122,8 @@ def _add_network(p: argparse.ArgumentParser, name: str) -> None:
     p.add_argument("--precision", choices=["bf16-mixed", "16-mixed", "32-true"], default="bf16-mixed")
     p.add_argument("--devices", type=count, default=1, help="processes on this machine (default: 1)")
     p.add_argument("--workers", type=count, default=1, help="processes that make pairs, on each device (default: 1)")
+    p.add_argument("--warm-up", type=count, default=200, metavar="STEPS", help="growth of the rate (default: 200)")
+    p.add_argument("--validate-side", type=count, metavar="PIXELS", help="validate on central squares (default: whole)")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--threads", type=count, help="processor threads (default: all)")
     if name == "arcnn":
@@ -163,11 +166,16 @@ def train_network(arguments: Namespace) -> int:
     low, high = arguments.qualities or (1, 100)
     if low > high:
         raise SettingError(f"--qualities takes the lower one first; write --qualities {high} {low}")
+    if (arguments.validate_side or 0) % 8:
+        raise SettingError("--validate-side takes a multiple of 8: squares begin on the JPEG grid")
     recipe = Recipe(
         budget=arguments.budget,
+        clock=arguments.clock,
         batch=arguments.batch,
         size=arguments.size,
         rate=arguments.rate,
+        warm_up=arguments.warm_up,
+        validation_side=arguments.validate_side,
         seed=arguments.seed,
         workers=arguments.workers,
         precision=arguments.precision,

@@ -1,9 +1,8 @@
-"""The training loop: a wall-clock budget that the cosine schedule anneals to, averaged weights, exact resumption."""
+"""The training loop: a budget of time that the cosine schedule anneals to, averaged weights, exact resumption."""
 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from marsqe.errors import SettingError
 from marsqe.results import TILE
 from marsqe.train.batches import batches
 from marsqe.train.checkpoint import Average, Progress, load_checkpoint, save_checkpoint
+from marsqe.train.clock import CLOCKS
 from marsqe.train.degrade import Degradation
 from marsqe.train.evaluate import Gain, validation_gains
 from marsqe.train.objective import Trainee, batch_loss
@@ -36,6 +36,8 @@ class Recipe:
 
     budget: float = 900.0
     """Seconds of training (validation not counted)."""
+    clock: str = "wall"
+    """A name of ``marsqe.train.clock.CLOCKS``: what the budget's seconds are."""
     batch: int = 12
     """Pairs in a step, in each process."""
     size: int = 96
@@ -51,6 +53,9 @@ class Recipe:
     checkpoint_every: float = 120.0
     validate_every: float = 600.0
     validation_qualities: tuple[int, ...] = (30, 85)
+    """Of the looks while training; at the end they are 20, 30, 50 and 85."""
+    validation_side: int | None = None
+    """Validate at the end on central squares of this side, a multiple of 8; None for whole images."""
     precision: str = "bf16-mixed"
     splits: tuple[str, ...] = field(default=VALIDATION_SPLITS)
     qualities: tuple[int, int] | None = None
@@ -90,7 +95,7 @@ def train(
     matched references, and labels; ``MarsQE`` learns by Eq. 7. ``data`` is a folder with ``manifest.csv`` or a pack.
 
     Writes ``checkpoint.safetensors``, ``average.safetensors`` (the averaged weights), ``curve.csv`` and, at the end,
-    ``validation.csv`` and ``validation.json`` to ``out``.
+    ``validation.csv``, ``validation_images.csv`` and ``validation.json`` to ``out``.
 
     Raises
     ------
@@ -106,7 +111,8 @@ def train(
     recent: list[float] = []
     lost = 0
     loader = _loader(run, data)
-    started = time.monotonic() - now.elapsed
+    clock = CLOCKS[recipe.clock]
+    started = clock() - now.elapsed
     for batch in loader:
         value = _step(run, batch, recent)
         if value is None:
@@ -115,7 +121,7 @@ def train(
             continue
         lost = 0
         recent.append(value)
-        now.elapsed = agreed(run.fabric, time.monotonic() - started)
+        now.elapsed = agreed(run.fabric, clock() - started)
         finished = now.elapsed >= recipe.budget
         if finished or now.elapsed - saved >= recipe.checkpoint_every:
             saved = now.elapsed
@@ -124,19 +130,19 @@ def train(
             recent = []
         if finished or now.elapsed - validated >= recipe.validate_every:
             validated = now.elapsed
-            pause = time.monotonic()
+            pause = clock()
             if run.fabric.is_global_zero:
                 gains = _look(run, data, whole=finished)
                 if finished:
                     facts = {
-                        "whole_images": data.is_dir(),
+                        "whole_images": data.is_dir() and recipe.validation_side is None,
                         "processes": run.fabric.world_size,
                         "recipe": asdict(recipe),
                     }
                     write_outcome(out, gains, now, facts)
                 yield Report(now.step, now.elapsed, float("nan"), gains)
             run.fabric.barrier()
-            started += time.monotonic() - pause
+            started += clock() - pause
         if finished:
             return
 
@@ -238,7 +244,7 @@ def _look(run: _Run, data: Path, *, whole: bool) -> tuple[Gain, ...]:
     network.load_state_dict(run.average.values)
     network.eval()
     qualities = (20, 30, 50, 85) if whole else recipe.validation_qualities
-    crop, most = (None, None) if whole else (320, 6)
+    crop, most = (recipe.validation_side, None) if whole else (320, 6)
     gains = tuple(validation_gains(network, data, recipe.splits, qualities, crop=crop, most=most))
     network.load_state_dict(kept)
     network.train()

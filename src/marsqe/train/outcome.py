@@ -16,6 +16,7 @@ from marsqe.train.checkpoint import Progress
 from marsqe.train.evaluate import Gain
 
 COLUMNS = ("split", "quality", "images", "jpeg_psnr", "gain_mean", "gain_worst", "worst_image")
+IMAGE_COLUMNS = ("split", "file", "quality", "jpeg_psnr", "gain")
 
 
 def add_to_curve(out: Path, now: Progress, loss: float) -> None:
@@ -43,13 +44,24 @@ def table(gains: Sequence[Gain]) -> list[dict[str, Any]]:
     return rows
 
 
+def image_rows(gains: Sequence[Gain]) -> list[dict[str, Any]]:
+    """One row per image and quality: PSNR of the JPEG and gain in dB, for comparisons image by image."""
+    numbers = [(g.split, g.file, g.quality, round(g.jpeg, 4), round(g.gain, 4)) for g in gains]
+    return [dict(zip(IMAGE_COLUMNS, row, strict=True)) for row in numbers]
+
+
 def write_outcome(out: Path, gains: Sequence[Gain], now: Progress, facts: Mapping[str, Any]) -> None:
-    """Write ``validation.csv``, the table, and ``validation.json``, the table with the run's facts."""
+    """Write ``validation.csv``, the table; ``validation_images.csv``; ``validation.json``, the table with facts."""
     rows = table(gains)
-    with atomic(out / "validation.csv") as part, part.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
+    _write_rows(out / "validation.csv", COLUMNS, rows)
+    _write_rows(out / "validation_images.csv", IMAGE_COLUMNS, image_rows(gains))
     document = {**asdict(now), **facts, "validation": rows}
     with atomic(out / "validation.json") as part:
         part.write_text(json.dumps(document, indent=1) + "\n")
+
+
+def _write_rows(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    with atomic(path) as part, part.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, columns)
+        writer.writeheader()
+        writer.writerows(rows)

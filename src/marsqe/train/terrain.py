@@ -1,4 +1,4 @@
-"""Training of the terrain network: a wall-clock budget, averaged weights, exact resumption.
+"""Training of the terrain network: a budget of time, averaged weights, exact resumption.
 
 ``python -m marsqe.train.terrain --data DIR --out RUN --budget 1900`` trains;
 ``python -m marsqe.train.terrain_export`` makes the bundled weights of a finished run.
@@ -11,7 +11,6 @@ import csv
 import json
 import logging
 import math
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -20,11 +19,12 @@ from typing import Any
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from marsqe.networks.segformer import SegFormer, SegFormerConfig
 from marsqe.train.checkpoint import Average, Progress, load_checkpoint, save_checkpoint
+from marsqe.train.clock import CLOCKS
 from marsqe.train.terrain_augment import augmented
 from marsqe.train.terrain_data import TerrainCorpus, labelled_images
 from marsqe.train.terrain_encoder import imagenet_encoder
@@ -52,6 +52,8 @@ class Recipe:
     seed: int = 1
     checkpoint_every: float = 120.0
     precision: str = "32-true"
+    clock: str = "wall"
+    """A name of ``marsqe.train.clock.CLOCKS``: what the budget's seconds are."""
     config: SegFormerConfig = field(default_factory=SegFormerConfig)
 
 
@@ -105,7 +107,8 @@ def train(
     model.train()
     out.mkdir(parents=True, exist_ok=True)
     losses: list[float] = []
-    saved, started = now.elapsed, time.monotonic() - now.elapsed
+    clock = CLOCKS[recipe.clock]
+    saved, started = now.elapsed, clock() - now.elapsed
     while now.elapsed < recipe.budget:
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * share_of_peak(recipe, now)
@@ -118,7 +121,7 @@ def train(
         now.step += 1
         average.update(network, now.step)
         losses.append(loss.item())
-        now.elapsed = time.monotonic() - started
+        now.elapsed = clock() - started
         if now.elapsed >= recipe.budget or now.elapsed - saved >= recipe.checkpoint_every:
             saved = now.elapsed
             save_checkpoint(out, network, average, optimizer, now)
@@ -140,8 +143,6 @@ def _append(path: Path, report: Report) -> None:
 
 def load_average(network: nn.Module, out: Path) -> None:
     """Give a network the averaged weights of a run."""
-    from safetensors.torch import load_file
-
     network.load_state_dict(load_file(out / "average.safetensors"))
     network.eval()
 
@@ -153,14 +154,24 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument("--budget", type=float, default=Recipe.budget, help="seconds of training")
     parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--init", type=Path, help="start from these weights instead of an ImageNet encoder")
+    parser.add_argument("--clock", choices=list(CLOCKS), default="wall", help="count wall-clock or processor seconds")
+    parser.add_argument("--threads", type=int, help="processor threads (default: all)")
     parser.add_argument("--recipe", type=json.loads, default={}, help="JSON object of further settings")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    recipe = replace(Recipe(budget=given.budget), **given.recipe)
+    if given.threads:
+        torch.set_num_threads(given.threads)
+    recipe = replace(Recipe(budget=given.budget, clock=given.clock), **given.recipe)
     corpus = TerrainCorpus(list(labelled_images(given.data, "train")))
     log.info("loaded %d images; %s", len(corpus.images), {k: v for k, v in asdict(recipe).items() if k != "config"})
     network = SegFormer(recipe.config)
-    network.encoder.load_state_dict(imagenet_encoder())
+    if given.init:
+        network.load_state_dict(
+            {k: v.float() if v.is_floating_point() else v for k, v in load_file(given.init).items()}
+        )
+    else:
+        network.encoder.load_state_dict(imagenet_encoder())
     for report in train(network, corpus, given.out, recipe, resume=given.resume):
         log.info("step %d, %.0f s, loss %.4f", report.step, report.elapsed, report.loss)
     load_average(network, given.out)

@@ -34,10 +34,10 @@ MAPPINGS: Final[dict[str, dict[int, int]]] = {
 SHARES: Final = {"marsscapes": 0.55, "ai4mars": 0.33, "marsdata_rocks": 0.12}
 """Share of each source in a batch."""
 
-CLASS_SHARES: Final = {SKY: 0.2, SAND: 0.28, SOIL: 0.2, ROCK: 0.32, NOT_ROCK: 0.2}
+CLASS_SHARES: Final = {SKY: 0.2, SAND: 0.26, SOIL: 0.2, ROCK: 0.34, NOT_ROCK: 0.2}
 """How often a crop is placed on a pixel of each target, among those that a source has."""
 
-SIDES: Final = {"marsscapes": (144, 448), "ai4mars": (128, 256), "marsdata_rocks": (144, 448)}
+SIDES: Final = {"marsscapes": (160, 512), "ai4mars": (128, 256), "marsdata_rocks": (160, 480)}
 """Least and greatest side of a crop, in the source's pixels."""
 
 _ANCHORS: Final = 400
