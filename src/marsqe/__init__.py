@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from marsqe.codecs.downlink import simulate_downlink
     from marsqe.enhancement import enhance, enhance_steps
-    from marsqe.export import save_enhancement
+    from marsqe.export import ExportOptions, save_enhancement
     from marsqe.image import MarsImage
     from marsqe.judgement import judge
     from marsqe.matching import load_dictionary, match, match_steps, reference_mosaic
@@ -35,6 +35,7 @@ except PackageNotFoundError:  # a source tree that was never installed
 
 _HOMES = {
     "Enhancement": "results",
+    "ExportOptions": "export",
     "Judgement": "results",
     "MarsImage": "image",
     "Matches": "results",
@@ -57,6 +58,7 @@ _HOMES = {
 
 __all__ = [
     "Enhancement",
+    "ExportOptions",
     "Judgement",
     "MarsImage",
     "Matches",

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from marsqe.image import MarsImage, Pixels
 from marsqe.terrain import Terrain
+
+if TYPE_CHECKING:
+    from marsqe.export.options import ExportOptions
 
 TILE = 128
 """Side S of a tile and of a reference patch in pixels (paper, Section V-A)."""
@@ -89,11 +92,11 @@ class Enhancement:
     region: Region | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
 
-    def save(self, path: str | Path) -> Path:
+    def save(self, path: str | Path, options: ExportOptions | None = None) -> Path:
         """Write the enhanced pixels with their provenance; see :func:`marsqe.export.save_enhancement`."""
         from marsqe.export import save_enhancement
 
-        return save_enhancement(self, Path(path))
+        return save_enhancement(self, Path(path), options)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 import marsqe
+from marsqe.cli.export import export_options
 from marsqe.cli.output import Outcome, emit, follow, for_each
 from marsqe.cli.paths import output_for
 from marsqe.errors import SettingError
@@ -90,6 +91,7 @@ def enhance(arguments: Namespace) -> int:
         find(arguments.model)
     target = output_for(arguments.inputs, arguments.output, ".tif", allowed=(*TIFF_ENDINGS, *PNG_ENDINGS))
     region = Region(*arguments.region) if arguments.region else None
+    options = export_options(arguments)
 
     def work(path: Path) -> dict[str, Any]:
         output = target(path)
@@ -98,7 +100,7 @@ def enhance(arguments: Namespace) -> int:
             image, arguments.model, arguments.device, region, faithful=not arguments.no_faithful
         )
         result = follow(steps, path.name)
-        written = result.save(output)
+        written = result.save(output, options)
         return {
             "output": str(written),
             "model": result.model,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import marsqe
 from marsqe.cli import commands
+from marsqe.cli.export import add_export_options
 from marsqe.cli.output import say
 from marsqe.cli.reproduce import add_reproduce
 from marsqe.cli.training import add_train
@@ -43,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--model", default="auto", metavar="NAME", help="a model of `marsqe models` (default: auto)")
     p.add_argument("--region", nargs=4, type=int, metavar=("X", "Y", "W", "H"), help="enhance only this rectangle")
     p.add_argument("--no-faithful", action="store_true", help="let coefficients leave their quantization cells")
+    add_export_options(p)
     p.set_defaults(run=commands.enhance)
 
     p = commands_of.add_parser("segment", parents=[many, out, device, shared], help="terrain classes as 8-bit PNG")

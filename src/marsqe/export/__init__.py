@@ -1,5 +1,8 @@
 """Export: images with provenance, terrain as PNG, reports. Every file is written whole or not at all."""
 
-from marsqe.export.images import read_provenance, save_enhancement, save_pixels, save_terrain
+from __future__ import annotations
 
-__all__ = ["read_provenance", "save_enhancement", "save_pixels", "save_terrain"]
+from marsqe.export.images import read_provenance, save_enhancement, save_pixels, save_terrain
+from marsqe.export.options import ExportOptions
+
+__all__ = ["ExportOptions", "read_provenance", "save_enhancement", "save_pixels", "save_terrain"]

@@ -1,8 +1,9 @@
-"""Enhanced images as TIFF or PNG, with the provenance that lets a reader check how they were made."""
+"""Enhanced images as TIFF or PNG, with the record that lets a reader check how they were made, and make them again."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,101 +13,141 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
 from marsqe.errors import ExportError, ReadError
-from marsqe.export.atomic import atomic
+from marsqe.export.atomic import atomic, atomic_set
+from marsqe.export.layers import pages_of
+from marsqe.export.options import ExportOptions
+from marsqe.export.record import readable_facts, record_of
+from marsqe.export.scale import metres_per_pixel, to_depth
+from marsqe.export.sidecars import sidecar_paths, write_json, write_label
+from marsqe.export.tiff import write_tiff
 from marsqe.image import Pixels
-from marsqe.results import Enhancement
+from marsqe.ome import Page, parse_ome
+from marsqe.results import Enhancement, Judgement
 from marsqe.terrain import Terrain
 
 TIFF_ENDINGS: Final = (".tif", ".tiff")
 PNG_ENDINGS: Final = (".png",)
 PROVENANCE_KEY: Final = "marsqe"
-_UNITS: Final = {"inch": 2, "centimeter": 3}
 _METRES: Final = {"inch": 0.0254, "centimeter": 0.01}
 
 
-def save_enhancement(enhancement: Enhancement, path: Path) -> Path:
-    """Write enhanced pixels with their provenance.
+def save_enhancement(
+    enhancement: Enhancement, path: Path, options: ExportOptions | None = None, judgement: Judgement | None = None
+) -> Path:
+    """Write enhanced pixels with their record, and what else the options ask for: all of it, or nothing.
 
-    TIFF (deflate) keeps dtype, shape, resolution and ICC profile and holds the provenance as JSON in
-    ``ImageDescription``, under the key "marsqe"; PNG holds it in a text chunk of that name.
+    TIFF keeps scale, ICC profile, EXIF and georeferences of the source. ``ImageDescription`` is OME-XML: names and
+    scale of the pages, the record as JSON, and the facts that people look for, which GDAL finds in its own tag, too.
+    PNG holds the record in a text chunk "marsqe".
 
     Parameters
     ----------
     enhancement : Enhancement
     path : Path
-        Ending in ``.tif``, ``.tiff`` or ``.png``.
+        Ending in ``.tif``, ``.tiff`` or ``.png``. Sidecars take its stem.
+    options : ExportOptions, optional
+    judgement : Judgement, optional
+        For the layer "residual", and the report.
 
     Returns
     -------
     Path
-        The file written.
+        The image written.
 
     Raises
     ------
     ExportError
-        If the ending is another, or the file cannot be written; nothing is left behind then.
+        If the ending is another, an option cannot be had for it, or a file cannot be written; nothing is left then.
     """
-    return save_pixels(enhancement.pixels, path, enhancement.provenance, enhancement.source.metadata)
+    chosen = options or ExportOptions()
+    pixels, scale, scaling = to_depth(enhancement, chosen.depth)
+    record = record_of(enhancement, chosen, scaling)
+    facts, metadata = readable_facts(record), enhancement.source.metadata
+    pages = [Page(f"enhanced ({enhancement.model})", pixels), *pages_of(enhancement, judgement, chosen.layers)]
+    metres = metres_per_pixel(metadata, chosen.pixel_size)
+    is_tiff = _is_tiff(path)
+
+    def write(part: Path) -> None:
+        if is_tiff:
+            packing = chosen.compression
+            write_tiff(part, pages, record, facts, metadata, compression=packing, metres=metres, full_scale=scale)
+        else:
+            _write_png(part, pages[0].pixels, record, metadata)
+
+    if not is_tiff:
+        _check_png(pixels, chosen)
+    beside = sidecar_paths(path, chosen.sidecars)
+    with atomic_set([path, *beside.values()]) as (image_part, *parts):
+        write(image_part)
+        for (kind, target), part in zip(beside.items(), parts, strict=True):
+            if kind == "json":
+                write_json(part, record, path.name, image_part)
+            elif kind == "pds4":
+                write_label(part, target, path.name, image_part, record, facts)
+            else:
+                from marsqe.export.report import render_report
+
+                part.write_text(render_report(enhancement, judgement, record=record), encoding="utf-8")
+    return path
 
 
 def save_pixels(
     pixels: Pixels, path: Path, provenance: dict[str, Any] | None = None, metadata: dict[str, Any] | None = None
 ) -> Path:
-    """Write pixels (H, W) or (H, W, 3) of uint8 or uint16; see :func:`save_enhancement`.
+    """Write pixels (H, W) or (H, W, 3) of uint8 or uint16 as TIFF or PNG.
 
-    ``metadata`` may hold "resolution" (x, y, unit) and "icc" (bytes).
+    ``metadata`` may hold "resolution" (x, y, unit), "icc", "exif" and "geo"; raises as :func:`save_enhancement`.
     """
-    ending = path.suffix.lower()
-    facts = metadata or {}
-    text = json.dumps({PROVENANCE_KEY: provenance or {}}, sort_keys=True)
-    if ending in TIFF_ENDINGS:
-        with atomic(path) as part:
-            _write_tiff(part, pixels, text, facts)
-    elif ending in PNG_ENDINGS:
-        if pixels.ndim == 3 and pixels.dtype == np.uint16:
-            raise ExportError("16-bit colour cannot be written as PNG here; choose a name that ends in .tif")
-        with atomic(path) as part:
-            _write_png(part, pixels, text, facts)
+    record, facts = provenance or {}, metadata or {}
+    write: Callable[[Path], None]
+    if _is_tiff(path):
+        page = Page(path.stem, pixels)
+
+        def write(part: Path) -> None:
+            write_tiff(part, [page], record, readable_facts(record), facts)
     else:
-        raise ExportError(f"cannot write {path.name}: its ending must be .tif, .tiff or .png")
+        _check_png(pixels, ExportOptions())
+
+        def write(part: Path) -> None:
+            _write_png(part, pixels, record, facts)
+
+    with atomic(path) as part:
+        write(part)
     return path
 
 
-def _write_tiff(part: Path, pixels: Pixels, text: str, facts: dict[str, Any]) -> None:
-    resolution = facts.get("resolution")
-    options: dict[str, Any] = {}
-    if resolution is not None:
-        options = {"resolution": resolution[:2], "resolutionunit": _UNITS.get(resolution[2], 1)}
-    if facts.get("icc"):
-        options["iccprofile"] = facts["icc"]
-    tifffile.imwrite(
-        part,
-        pixels,
-        photometric="rgb" if pixels.ndim == 3 else "minisblack",
-        compression="zlib",
-        predictor=True,
-        description=text,
-        software="napari-marsqe",
-        metadata=None,
-        **options,
-    )
+def _is_tiff(path: Path) -> bool:
+    ending = path.suffix.lower()
+    if ending not in (*TIFF_ENDINGS, *PNG_ENDINGS):
+        raise ExportError(f"cannot write {path.name}: its ending must be .tif, .tiff or .png")
+    return ending in TIFF_ENDINGS
 
 
-def _write_png(part: Path, pixels: Pixels, text: str, facts: dict[str, Any]) -> None:
+def _check_png(pixels: NDArray[Any], options: ExportOptions) -> None:
+    if pixels.dtype == np.float32 or (pixels.ndim == 3 and pixels.dtype == np.uint16):
+        kind = "32-bit numbers" if pixels.dtype == np.float32 else "16-bit colour"
+        raise ExportError(f"{kind} cannot be written as PNG here; choose a name that ends in .tif")
+    if options.layers or "pds4" in options.sidecars:
+        raise ExportError("a PNG takes neither layers nor a PDS4 label; choose a name that ends in .tif")
+
+
+def _write_png(part: Path, pixels: NDArray[Any], record: dict[str, Any], facts: dict[str, Any]) -> None:
     chunks = PngImagePlugin.PngInfo()
-    chunks.add_itxt(PROVENANCE_KEY, text)
+    chunks.add_itxt(PROVENANCE_KEY, json.dumps({PROVENANCE_KEY: record}, sort_keys=True))
     options: dict[str, Any] = {}
     resolution = facts.get("resolution")
     if resolution is not None and resolution[2] in _METRES:
         options["dpi"] = tuple(float(n) * 0.0254 / _METRES[resolution[2]] for n in resolution[:2])
     if facts.get("icc"):
         options["icc_profile"] = facts["icc"]
+    if facts.get("exif"):
+        options["exif"] = facts["exif"]
     with part.open("wb") as stream:
         Image.fromarray(pixels).save(stream, "PNG", pnginfo=chunks, **options)
 
 
 def read_provenance(path: Path) -> dict[str, Any]:
-    """The provenance inside a TIFF or PNG that this package wrote.
+    """The record inside a TIFF or PNG that this package wrote.
 
     Raises
     ------
@@ -117,13 +158,14 @@ def read_provenance(path: Path) -> dict[str, Any]:
         if path.suffix.lower() in TIFF_ENDINGS:
             with tifffile.TiffFile(path) as file:
                 text = file.pages.first.description
+            told = parse_ome(text)
+            found = told.record if told is not None else json.loads(text)[PROVENANCE_KEY]
         else:
             with Image.open(path) as image:
-                text = str(image.info.get(PROVENANCE_KEY, ""))
-        found = json.loads(text)[PROVENANCE_KEY]
+                found = json.loads(str(image.info.get(PROVENANCE_KEY, "")))[PROVENANCE_KEY]
+        return dict(found)
     except (OSError, ValueError, KeyError, TypeError, tifffile.TiffFileError) as error:
         raise ReadError(f"{path} holds no provenance of an enhancement; give a file that marsqe exported") from error
-    return dict(found)
 
 
 def save_terrain(terrain: Terrain, path: Path) -> Path:

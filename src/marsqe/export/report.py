@@ -68,18 +68,39 @@ def write_report(result: Enhancement, judgement: Judgement, path: Path, title: s
     ExportError
         If the file cannot be written.
     """
-    page = _PAGE.substitute(
-        title=html.escape(title),
-        lead=html.escape(_lead(result)),
-        numbers=_numbers(judgement),
-        pictures="".join(_figure(pixels, text) for pixels, text in _pictures(result, judgement)),
-        key="".join(f'<span style="background: rgb{COLOURS[name]}"></span>{name}' for name in CLASSES),
-        references=html.escape(_references(result)),
-        provenance=html.escape(json.dumps(result.provenance, indent=2, sort_keys=True)),
-    )
+    page = render_report(result, judgement, title)
     with atomic(path) as part:
         part.write_text(page, encoding="utf-8")
     return path
+
+
+def render_report(
+    result: Enhancement,
+    judgement: Judgement | None,
+    title: str = "MarsQE report",
+    record: dict[str, Any] | None = None,
+) -> str:
+    """The report as one HTML document; see :func:`write_report`.
+
+    Without a judgement only the change is shown. ``record`` stands for the enhancement's provenance where a file was
+    written with more than that.
+    """
+    found = judgement or _unjudged(result)
+    return _PAGE.substitute(
+        title=html.escape(title),
+        lead=html.escape(_lead(result)),
+        numbers=_numbers(found),
+        pictures="".join(_figure(pixels, text) for pixels, text in _pictures(result, found)),
+        key="".join(f'<span style="background: rgb{COLOURS[name]}"></span>{name}' for name in CLASSES),
+        references=html.escape(_references(result)),
+        provenance=html.escape(json.dumps(record or result.provenance, indent=2, sort_keys=True)),
+    )
+
+
+def _unjudged(result: Enhancement) -> Judgement:
+    from marsqe.judgement import judge
+
+    return judge(result.pixels, compressed=result.source.pixels)
 
 
 def _lead(result: Enhancement) -> str:

@@ -11,6 +11,7 @@ from tifffile import COMPRESSION, PHOTOMETRIC, TiffFile, TiffPage
 
 from marsqe.errors import ReadError
 from marsqe.image import Compression
+from marsqe.ome import Told, parse_ome
 from marsqe.read.boundary import Decoded, decoding
 from marsqe.read.channels import drop_alpha
 from marsqe.read.exif import ExifFacts, Resolution, gather, resolution_of
@@ -29,6 +30,9 @@ _LOSSLESS: Final = {
     COMPRESSION.ZSTD,
 }
 """Schemes that never lose anything; of all others the file does not say, and they are taken as lossy."""
+
+_GEO: Final = (33550, 33922, 34264, 34735, 34736, 34737)
+"""GeoTIFF: pixel scale, tie points, transformation, and the keys with their numbers and texts."""
 
 _UNITS: Final = {2: "inch", 3: "centimeter"}
 
@@ -51,7 +55,9 @@ def read_tiff(data: bytes) -> Decoded:
         are not unsigned integers of 1, 8 or 16 bits.
     """
     with decoding("TIFF"), TiffFile(io.BytesIO(data)) as tiff:
-        page = _only_page(tiff)
+        told = parse_ome(tiff.pages.first.description)
+        # Of what we wrote the image comes first; its layers and their names are further pages.
+        page = _only_page(tiff) if told is None else tiff.pages.first
         check_size(page.imagewidth, page.imagelength)
         _check_samples(page)
         if any(o + n > len(data) or n == 0 for o, n in zip(page.dataoffsets, page.databytecounts, strict=True)):
@@ -59,9 +65,22 @@ def read_tiff(data: bytes) -> Decoded:
         pixels = _pixels(page)
         orientation = page.tags.valueof(274, default=1)
         resolution = _resolution(page)
-        metadata = gather(page.tags.valueof(34675), ExifFacts(), resolution)
+        metadata = gather(page.tags.valueof(34675), ExifFacts(), resolution) | _beyond(page, told)
         lossy = page.compression not in _LOSSLESS
     return Decoded(pixels, Compression("TIFF", lossy=lossy), orientation if orientation in range(1, 9) else 1, metadata)
+
+
+def _beyond(page: TiffPage, told: Told | None) -> dict[str, Any]:
+    """Georeferences, and of a file that we wrote its record, significant bits and scale."""
+    geo = [tag for code in _GEO if (tag := page.tags.get(code)) is not None]
+    found: dict[str, Any] = {"geo": [(tag.code, int(tag.dtype), tag.count, tag.value) for tag in geo]} if geo else {}
+    if told is None:
+        return found
+    found["record"] = told.record
+    if told.significant_bits is not None and told.significant_bits < page.bitspersample:
+        found["significant_bits"] = told.significant_bits
+    metres = (told.record.get("pixels") or {}).get("metres_per_pixel")
+    return found | ({"pixel_scale": (float(metres), "m")} if isinstance(metres, int | float) and metres > 0 else {})
 
 
 def _resolution(page: TiffPage) -> Resolution | None:
