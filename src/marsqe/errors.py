@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+_LONGEST = 300
+
 
 class MarsqeError(Exception):
     """Base of all errors raised on purpose by this package."""
@@ -29,3 +31,9 @@ class SettingError(MarsqeError):
 
 class MissingExtraError(MarsqeError):
     """An optional dependency is not installed; the message names the extra that brings it."""
+
+
+def in_one_line(error: BaseException) -> str:
+    """What a library says, fit for the end of a message: without line breaks or control characters, not endless."""
+    said = " ".join("".join(c if c.isprintable() else " " for c in str(error)).split()) or type(error).__name__
+    return said if len(said) <= _LONGEST else f"{said[:_LONGEST]}…"

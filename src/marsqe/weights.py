@@ -9,7 +9,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING, Any, Final
 
-from marsqe.errors import WeightsError
+from marsqe.errors import WeightsError, in_one_line
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,8 +54,10 @@ def read_card(name: str) -> dict[str, Any]:
     try:
         card = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
         missing = [field for field in ("name", "kind", "config", "weights_sha256") if field not in card]
-    except (ValueError, TypeError) as error:
-        raise WeightsError(f"The model card of '{name}' is damaged ({error}). Reinstall napari-marsqe.") from error
+    except (ValueError, TypeError, RecursionError) as error:
+        raise WeightsError(
+            f"The model card of '{name}' is damaged ({in_one_line(error)}). Reinstall napari-marsqe."
+        ) from error
     if not isinstance(card, dict) or missing:
         raise WeightsError(f"The model card of '{name}' lacks {missing or 'its fields'}. Reinstall napari-marsqe.")
     return card
@@ -89,5 +91,7 @@ def load_weights(name: str) -> dict[str, Tensor]:
     try:
         tensors: dict[str, Tensor] = load(weights_bytes(name))
     except SafetensorError as error:
-        raise WeightsError(f"The weights of '{name}' cannot be read ({error}). Reinstall napari-marsqe.") from error
+        raise WeightsError(
+            f"The weights of '{name}' cannot be read ({in_one_line(error)}). Reinstall napari-marsqe."
+        ) from error
     return tensors

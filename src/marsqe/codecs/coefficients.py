@@ -10,7 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marsqe.codecs.jpeg import Table
+from marsqe.codecs.quiet import libjpeg_quiet
 from marsqe.errors import ReadError
+
+_SCAN, _END, _ADOBE = 0xDA, 0xD9, 0xEE
+_REMARKS = (*range(0xE0, 0xF0), 0xFE)
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,35 @@ def _components(data: bytes, count: int) -> tuple[NDArray[np.int16], ...]:
     # from both foreign letters and a file that changes meanwhile.
     with tempfile.TemporaryDirectory(prefix="marsqe-") as folder:
         copy = Path(folder) / "image.jpg"
-        copy.write_bytes(data)
-        stored = jpeglib.read_dct(str(copy))
-        parts = (stored.Y,) if count == 1 else (stored.Y, stored.Cb, stored.Cr)
+        copy.write_bytes(without_remarks(data))
+        try:
+            with libjpeg_quiet():
+                stored = jpeglib.read_dct(str(copy))
+                parts = (stored.Y,) if count == 1 else (stored.Y, stored.Cb, stored.Cr)
+        except (OSError, ValueError, IndexError) as error:
+            raise ReadError("its JPEG coefficients cannot be read; the file is damaged: fetch it again") from error
         return tuple(np.array(part, dtype=np.int16) for part in parts)
+
+
+def without_remarks(data: bytes) -> bytes:
+    """A JPEG without comments and application data, and without stray bytes between its segments.
+
+    Of those the coefficients need none but Adobe's marker; each is one more thing that native code would have to parse.
+    """
+    kept, at = [data[:2]], 2
+    while at + 4 <= len(data):
+        at = data.find(b"\xff", at)
+        if at < 0 or at + 4 > len(data):
+            break
+        marker = data[at + 1]
+        if marker in (0x00, 0xFF) or 0xD0 <= marker <= 0xD8 or marker == 0x01:
+            at += 1  # filling, and markers that stand alone
+            continue
+        if marker in (_SCAN, _END):
+            kept.append(data[at:])
+            break
+        size = 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if not (marker in _REMARKS and marker != _ADOBE):
+            kept.append(data[at : at + size])
+        at += size
+    return b"".join(kept)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.fft import dctn, idctn
 
 from marsqe.codecs.coefficients import Coefficients, coefficients_from_bytes
+from marsqe.errors import ReadError
 from marsqe.image import Compression, MarsImage, to_stored
 
 CELL: Final = 0.35
@@ -43,8 +44,8 @@ def cell_of_quality(quality: int) -> float:
 def coefficients_of(image: MarsImage) -> Coefficients | None:
     """The coefficients of the JPEG that an image came from.
 
-    None where it came from none, where its components are not luma and chroma at the subsampling that is known, or
-    where the file has changed or gone since it was opened.
+    None where it came from none, where its components are not luma and chroma at the subsampling that is known, where
+    the file is damaged where only its pixels survive, or has changed or gone since it was opened.
     """
     if image.compression.codec != "JPEG" or image.metadata.get("colour_transform") == "RGB":
         return None
@@ -54,7 +55,10 @@ def coefficients_of(image: MarsImage) -> Coefficients | None:
             data = image.path.read_bytes()
     if data is None or hashlib.sha256(data).hexdigest() != image.sha256:
         return None
-    found = coefficients_from_bytes(data)
+    try:
+        found = coefficients_from_bytes(data)
+    except ReadError:  # pixels could be decoded; what lies behind them could not be read
+        return None
     return found if _covers(found, image) else None
 
 

@@ -133,7 +133,7 @@ def load_dictionary() -> Dictionary:
         listing = json.loads((folder / "dictionary.json").read_text())
         with (folder / "dictionary.png").open("rb") as stream, Image.open(stream) as image:
             sheet = np.asarray(image.convert("RGB"))
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise ReadError(f"the reference dictionary cannot be read ({error}); reinstall napari-marsqe") from error
     return dictionary_from_sheet(sheet, listing)
 
@@ -144,7 +144,10 @@ def dictionary_from_sheet(sheet: NDArray[np.uint8], listing: dict[str, Any]) -> 
 
     patches, entries = {}, {}
     for row, name in enumerate(CLASSES):
-        origins = tuple(Entry(**entry) for entry in listing["entries"] if entry["terrain"] == name)
+        try:
+            origins = tuple(Entry(**entry) for entry in listing["entries"] if entry["terrain"] == name)
+        except (KeyError, TypeError) as error:
+            raise SettingError(f"the dictionary's list is damaged ({error}); rebuild the dictionary") from error
         band = sheet[row * TILE : (row + 1) * TILE, : len(origins) * TILE]
         if not origins or band.shape != (TILE, len(origins) * TILE, 3):
             raise SettingError(f"the dictionary's sheet and its list disagree on class {name}; rebuild the dictionary")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
-from marsqe.errors import WeightsError
+from marsqe.errors import WeightsError, in_one_line
 from marsqe.networks.marsqe import LiteConfig, MarsQE, MarsQEConfig, MarsQELite
 from marsqe.networks.post import PostConfig
 from marsqe.networks.swift import MarsQESwift, SwiftConfig
@@ -40,9 +41,26 @@ def build_network(kind: str, config: Mapping[str, Any]) -> nn.Module:
         if kind == "full":
             parts = MarsQEConfig(LiteConfig(**_tuples(config["main"])), PostConfig(**_tuples(config["post"])))
             return MarsQE(parts)
-    except (TypeError, KeyError) as error:
+    except Exception as error:  # a damaged configuration leads torch to errors of any kind
         raise WeightsError(
-            f"This version cannot build a network of kind '{kind}' from its configuration ({error}). "
+            f"This version cannot build a network of kind '{kind}' from its configuration ({in_one_line(error)}). "
             "The weights are from another version: update napari-marsqe."
         ) from error
     raise WeightsError(f"This version knows no network of kind '{kind}'. Update napari-marsqe.")
+
+
+def with_weights(make: Callable[[], nn.Module], weights: Mapping[str, Tensor]) -> nn.Module:
+    """Build a network around given tensors, in float32, without ever filling one with random numbers first.
+
+    Whatever sizes a damaged configuration names, nothing is allocated for them.
+
+    Raises
+    ------
+    RuntimeError
+        Where names or shapes differ.
+    """
+    with torch.device("meta"):
+        network = make()
+    tensors = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
+    network.load_state_dict(tensors, assign=True)
+    return network

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from marsqe.errors import SettingError, WeightsError
+from marsqe.errors import SettingError, WeightsError, in_one_line
 from marsqe.weights import is_bundled, load_weights, read_card
 
 if TYPE_CHECKING:
@@ -140,13 +140,18 @@ def find(name: str) -> Preset:
     preset, card = PRESETS[name], _card(name)
     if card is None:
         return preset
-    return replace(
-        preset,
-        config=card["config"],
-        parameters=int(card.get("parameters", preset.parameters)),
-        macs_1152x1600=int(card.get("macs_1152x1600", preset.macs_1152x1600)),
-        macs_cached=int(card.get("macs_cached", preset.macs_cached)),
-    )
+    try:
+        return replace(
+            preset,
+            config=dict(card["config"]),
+            parameters=int(card.get("parameters", preset.parameters)),
+            macs_1152x1600=int(card.get("macs_1152x1600", preset.macs_1152x1600)),
+            macs_cached=int(card.get("macs_cached", preset.macs_cached)),
+        )
+    except (TypeError, ValueError, OverflowError) as error:
+        raise WeightsError(
+            f"The model card of '{name}' is damaged ({in_one_line(error)}). Reinstall napari-marsqe."
+        ) from error
 
 
 def build(name: str) -> nn.Module:
@@ -187,13 +192,15 @@ def load(name: str) -> nn.Module:
     WeightsError
         Where its weights are absent, damaged or do not fit the configuration on their card.
     """
+    from marsqe.networks.build import with_weights
+
     weights = default_weights(name)
-    network = build(name)
     try:
-        network.load_state_dict(weights)
+        network = with_weights(lambda: build(name), weights)
     except RuntimeError as error:
         raise WeightsError(
-            f"The weights of '{name}' do not fit the configuration on their card. Reinstall napari-marsqe. ({error})"
+            f"The weights of '{name}' do not fit the configuration on their card. Reinstall napari-marsqe. "
+            f"({in_one_line(error)})"
         ) from error
     return network.eval()
 

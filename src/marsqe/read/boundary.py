@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image, ImageFile
 
-from marsqe.errors import ReadError
+from marsqe.errors import ReadError, in_one_line
 from marsqe.image import Compression, Pixels, Product
 
 # Warning filters and Pillow's settings belong to the whole process, so only one of our threads decodes at a time.
@@ -64,5 +64,6 @@ def decoding(kind: str) -> Iterator[None]:
             raise ReadError("there is not enough free memory to decode it; close other programs or cut it") from error
         except Exception as error:
             raise ReadError(
-                f"its {kind} data cannot be decoded; the file is cut short or damaged: fetch it again ({error})"
+                f"its {kind} data cannot be decoded; the file is cut short or damaged: fetch it again "
+                f"({in_one_line(error)})"
             ) from error

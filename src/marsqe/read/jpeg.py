@@ -31,6 +31,8 @@ def read_jpeg(data: bytes) -> Decoded:
             raise ReadError(f"its colours are {image.mode}, for printing; convert it to RGB or gray first")
         pixels = np.asarray(image)
         tables = _tables(image)
+        if any(int(table.min()) < 1 for table in tables):
+            raise ValueError("a quantization step is zero")
         quality, exact = estimate_quality(tables[0])
         exif = parse_exif(image.info.get("exif"))
         metadata = gather(image.info.get("icc_profile"), exif, _resolution(image))

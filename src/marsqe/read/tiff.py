@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from itertools import islice
 from typing import Any, Final
 
 import numpy as np
@@ -33,6 +34,8 @@ _LOSSLESS: Final = {
 
 _GEO: Final = (33550, 33922, 34264, 34735, 34736, 34737)
 """GeoTIFF: pixel scale, tie points, transformation, and the keys with their numbers and texts."""
+
+_MOST_PAGES: Final = 100
 
 _UNITS: Final = {2: "inch", 3: "centimeter"}
 
@@ -91,7 +94,8 @@ def _resolution(page: TiffPage) -> Resolution | None:
 
 
 def _only_page(tiff: TiffFile) -> TiffPage:
-    pages = [p for p in tiff.pages if isinstance(p, TiffPage)]
+    # Not all of them: a damaged chain of pages can be millions long.
+    pages = [p for p in islice(tiff.pages, _MOST_PAGES) if isinstance(p, TiffPage)]
     if not pages:
         raise ValueError("no page in it")
     full = [p for p in pages if not (p.is_reduced or p.is_mask)] or pages[:1]
@@ -100,8 +104,10 @@ def _only_page(tiff: TiffFile) -> TiffPage:
         # Stacks of these two may lie behind a single page.
         count = max(1, int(np.prod(tiff.series[0].shape)) // max(1, full[0].size))
     if count > 1:
+        most = "at least " if len(pages) == _MOST_PAGES else ""
         raise ReadError(
-            f"it holds {count} pages (a stack, or channels apart); save the one that you want, or the channels as RGB"
+            f"it holds {most}{count} pages (a stack, or channels apart); save the one that you want, or the channels "
+            "as RGB"
         )
     return full[0]
 

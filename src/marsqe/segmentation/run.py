@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,13 +103,14 @@ def terrain_network(device: str) -> nn.Module:
     """
     import torch
 
+    from marsqe.networks.build import with_weights
     from marsqe.networks.segformer import SegFormer, SegFormerConfig
 
-    network = SegFormer(SegFormerConfig.from_card(read_card(WEIGHTS)["config"]))
-    tensors: dict[str, Any] = {k: v.float() for k, v in load_weights(WEIGHTS).items()}
+    weights = load_weights(WEIGHTS)
     try:
-        network.load_state_dict(tensors)
-    except RuntimeError as error:
+        config = SegFormerConfig.from_card(read_card(WEIGHTS)["config"])
+        network = with_weights(lambda: SegFormer(config), weights)
+    except Exception as error:  # a damaged card leads to errors of any kind
         raise WeightsError(f"The weights of '{WEIGHTS}' belong to another network. Reinstall napari-marsqe.") from error
     network.eval().requires_grad_(False)
     return network.to(device=torch.device(device), memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -1,0 +1,1 @@
+"""Parts of the fuzzer: seeds, mutations, and the process in which inputs are tried."""

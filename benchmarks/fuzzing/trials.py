@@ -1,0 +1,157 @@
+"""What is done with one damaged input of each kind. A trial returns, or raises what the product raised."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fuzzing import seeds
+
+ENDINGS = {"jpeg": "jpg", "png": "png", "tiff": "tif", "webp": "webp", "heic": "heic", "bpg": "bpg", "vicar": "VIC"}
+
+
+class WrongError(Exception):
+    """The product accepted an input and made something that it must not."""
+
+
+def try_image(path: Path) -> None:
+    """Open a file; what is accepted must be a whole and proper image."""
+    import marsqe
+    from marsqe.cli.commands import describe
+    from marsqe.enhancement.faithful import cell_for, coefficients_of, project
+    from marsqe.image import to_stored
+
+    image = marsqe.open_image(path)
+    pixels = image.pixels
+    if pixels.dtype not in (np.uint8, np.uint16) or pixels.ndim not in (2, 3) or pixels.shape[2:] not in ((), (3,)):
+        raise WrongError(f"pixels of {pixels.dtype} {pixels.shape}")
+    if not pixels.size or not pixels.flags.c_contiguous or not pixels.flags.writeable or not pixels.dtype.isnative:
+        raise WrongError(f"pixels that later steps cannot take: {pixels.shape} {pixels.flags}")
+    json.dumps(describe(image))
+    if image.orientation not in range(1, 9) or not 1 <= image.full_scale <= image.data_range:
+        raise WrongError(f"orientation {image.orientation}, full scale {image.full_scale}")
+    if image.compression.codec == "JPEG" and pixels.size < 10**6:
+        found = coefficients_of(image)
+        if found is not None:
+            subsampling = image.compression.subsampling or (1, 1)
+            stored = to_stored(pixels, image.orientation).astype(np.float64)
+            moved = project(stored, found, subsampling, cell_for(image.compression))
+            if moved.shape != stored.shape or not np.isfinite(moved).all():
+                raise WrongError("the projection onto its coefficients is not finite")
+
+
+def _image(kind: str, data: bytes, folder: Path) -> None:
+    path = folder / f"damaged.{ENDINGS[kind]}"
+    path.write_bytes(data)
+    try_image(path)
+
+
+def _pds3(kind: str, data: bytes, folder: Path) -> None:
+    path = folder / "damaged.IMG"
+    path.write_bytes(data)
+    try_image(path)
+
+
+def _pds_pair(kind: str, data: bytes, folder: Path) -> None:
+    """A damaged label beside sound samples."""
+    label = folder / ("product.LBL" if kind == "pds3-detached" else "product.xml")
+    samples = folder / "product.IMG"
+    label.write_bytes(data)
+    samples.write_bytes(seeds.GRAY.tobytes())
+    try:
+        try_image(label if len(data) % 2 or kind == "pds4" else samples)
+    finally:
+        label.unlink()
+
+
+def _in_folder(folder: Path, name: str, tensors: bytes, card: bytes) -> None:
+    import marsqe.weights
+
+    (folder / f"{name}.safetensors").write_bytes(tensors)
+    (folder / f"{name}.json").write_bytes(card)
+    marsqe.weights._folder = lambda: folder  # type: ignore[assignment]
+
+
+def _safetensors(kind: str, data: bytes, folder: Path) -> None:
+    """Damaged weights whose card names just these bytes: what is left when the hash does not save us."""
+    from marsqe.weights import load_weights
+
+    facts = {"name": "x", "kind": "swift", "config": {}, "weights_sha256": hashlib.sha256(data).hexdigest()}
+    _in_folder(folder, "x", data, json.dumps(facts).encode())
+    load_weights("x")
+
+
+def _card(kind: str, data: bytes, folder: Path) -> None:
+    """A damaged card beside sound weights."""
+    from marsqe.networks import registry
+
+    sound = seeds.ROOT / "resources" / "weights" / "marsqe-swift.safetensors"
+    _in_folder(folder, "marsqe-swift", sound.read_bytes(), data)
+    registry.list_models()
+    registry.choose("auto", "cpu")
+    registry.load("marsqe-swift")
+
+
+def _dictionary(kind: str, data: bytes, folder: Path) -> None:
+    """A damaged list of references beside the sound sheet."""
+    from marsqe.matching import dictionary
+
+    home = folder / "dictionary"
+    if not home.exists():
+        home.mkdir()
+        sheet = (seeds.ROOT / "resources" / "dictionary" / "dictionary.png").read_bytes()
+        (home / "dictionary.png").write_bytes(sheet)
+    (home / "dictionary.json").write_bytes(data)
+    dictionary.files = lambda package: folder  # type: ignore[assignment]
+    dictionary.load_dictionary.__wrapped__()
+
+
+def command(arguments: list[str]) -> None:
+    """Run the command line; any exit code but those promised, and any exception, is wrong."""
+    from marsqe.cli import main
+
+    said, told = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(told):
+        try:
+            code: Any = main(arguments)
+        except SystemExit as stop:
+            code = stop.code
+    if code not in (0, 1, 2):
+        raise WrongError(f"exit code {code} of {arguments}")
+    if code and not told.getvalue().strip():
+        raise WrongError(f"exit code {code} without a word, of {arguments}")
+    if "Traceback" in told.getvalue():
+        raise WrongError(f"a traceback from {arguments}")
+    if code == 0 and "--json" in arguments:
+        json.loads(said.getvalue(), parse_constant=lambda name: (_ for _ in ()).throw(WrongError(f"{name} in JSON")))
+
+
+def _command(kind: str, data: bytes, folder: Path) -> None:
+    """Arguments and one damaged file, which the word FILE stands for; OUT stands for a folder to write to."""
+    head, _, body = data.partition(b"\0")
+    path, out = folder / "damaged.jpg", folder / "out"
+    path.write_bytes(body)
+    words = {"FILE": str(path), "OUT": str(out)}
+    command([words.get(word, word) for word in json.loads(head)])
+    if list(folder.rglob(".marsqe-*")):
+        raise WrongError("a half-written file was left")
+
+
+TRIALS: dict[str, Callable[[str, bytes, Path], None]] = {
+    **dict.fromkeys(ENDINGS, _image),
+    "pds3": _pds3,
+    "pds3-detached": _pds_pair,
+    "pds4": _pds_pair,
+    "safetensors": _safetensors,
+    "card": _card,
+    "dictionary": _dictionary,
+    "command": _command,
+}
+"""A trial of every kind of input."""
