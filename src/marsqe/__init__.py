@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from marsqe.matching import load_dictionary, match, match_steps, reference_mosaic
     from marsqe.networks.registry import list_models
     from marsqe.read import open_image
+    from marsqe.replaying import Replay, replay, replay_steps
     from marsqe.results import Enhancement, Judgement, Matches, Region
     from marsqe.segmentation import segment, segment_steps
     from marsqe.terrain import Terrain
@@ -40,6 +41,7 @@ _HOMES = {
     "MarsImage": "image",
     "Matches": "results",
     "Region": "results",
+    "Replay": "replaying",
     "Terrain": "terrain",
     "enhance": "enhancement",
     "enhance_steps": "enhancement",
@@ -50,6 +52,8 @@ _HOMES = {
     "match_steps": "matching",
     "open_image": "read",
     "reference_mosaic": "matching",
+    "replay": "replaying",
+    "replay_steps": "replaying",
     "save_enhancement": "export",
     "segment": "segmentation",
     "segment_steps": "segmentation",
@@ -63,6 +67,7 @@ __all__ = [
     "MarsImage",
     "Matches",
     "Region",
+    "Replay",
     "Terrain",
     "enhance",
     "enhance_steps",
@@ -73,6 +78,8 @@ __all__ = [
     "match_steps",
     "open_image",
     "reference_mosaic",
+    "replay",
+    "replay_steps",
     "save_enhancement",
     "segment",
     "segment_steps",

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from typing import Any
 
+import marsqe
+from marsqe.cli.output import emit, follow, for_each
 from marsqe.export.options import COMPRESSIONS, DEPTHS, LAYERS, SIDECARS, ExportOptions
 
 
@@ -31,3 +35,52 @@ def export_options(arguments: argparse.Namespace) -> ExportOptions:
         sidecars=tuple(arguments.sidecars),
         pixel_size=arguments.pixel_size,
     )
+
+
+def add_replay(commands: Any, shared: argparse.ArgumentParser) -> None:
+    """The command ``marsqe replay``."""
+    p = commands.add_parser("replay", parents=[shared], help="make an exported image again from its own record")
+    p.add_argument("image", type=Path, metavar="IMAGE", help="a TIFF or PNG that marsqe wrote")
+    p.add_argument(
+        "--source", type=Path, metavar="FILE", help="the file that was enhanced (default: looked for beside)"
+    )
+    p.set_defaults(run=replay)
+
+
+def replay(arguments: argparse.Namespace) -> int:
+    """Make an exported image again; 0 if it is identical, 1 if it differs or cannot be made."""
+
+    def work(path: Path) -> dict[str, Any]:
+        found = follow(marsqe.replay_steps(path, arguments.source), path.name)
+        return {
+            "source": str(found.source),
+            "identical": found.identical,
+            "same_file": found.same_file,
+            "different_pixels": found.different_pixels,
+            "pixels": found.pixels,
+            "largest_difference": found.largest_difference,
+            "differences": [vars(difference) for difference in found.differences],
+        }
+
+    outcome = for_each([arguments.image], work)
+    code = emit(outcome, arguments.json, _line)
+    return code or int(not all(result["identical"] for result in outcome.results))
+
+
+def _line(r: dict[str, Any]) -> str:
+    if r["different_pixels"]:
+        share = f"{r['different_pixels']} of {r['pixels']} pixels differ, by {r['largest_difference']:g} DN at most"
+    else:
+        share = "the whole file is the same, byte for byte" if r["same_file"] else "every pixel is the same"
+    head = f"{r['input']}: {'identical' if r['identical'] else 'differs'}: {share} (made again from {r['source']})"
+    facts = (
+        f"    {d['fact']}: {_short(d['recorded'])} recorded, {_short(d['found'])} now"
+        + ("" if d["matters"] else " (no fault by itself)")
+        for d in r["differences"]
+    )
+    return "\n".join([head, *facts])
+
+
+def _short(value: object) -> str:
+    text = "nothing" if value is None else str(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import marsqe
 from marsqe.cli import commands
-from marsqe.cli.export import add_export_options
+from marsqe.cli.export import add_export_options, add_replay
 from marsqe.cli.output import say
 from marsqe.cli.reproduce import add_reproduce
 from marsqe.cli.training import add_train
@@ -69,6 +69,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("enhanced", type=Path, metavar="ENHANCED")
     p.add_argument("--mask", type=Path, metavar="PNG", help="write where blocks differ, in white")
     p.set_defaults(run=commands.verify)
+
+    add_replay(commands_of, shared)
 
     p = commands_of.add_parser("demo", parents=[device, shared], help="the main job on a bundled sample, with a report")
     p.add_argument("--sample", metavar="NAME", help="which sample (default: the first)")

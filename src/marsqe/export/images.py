@@ -18,7 +18,7 @@ from marsqe.export.layers import pages_of
 from marsqe.export.options import ExportOptions
 from marsqe.export.record import readable_facts, record_of
 from marsqe.export.scale import metres_per_pixel, to_depth
-from marsqe.export.sidecars import sidecar_paths, write_json, write_label
+from marsqe.export.sidecars import sidecar_paths, source_bytes, write_json, write_label
 from marsqe.export.tiff import write_tiff
 from marsqe.image import Pixels
 from marsqe.ome import Page, parse_ome
@@ -60,35 +60,46 @@ def save_enhancement(
         If the ending is another, an option cannot be had for it, or a file cannot be written; nothing is left then.
     """
     chosen = options or ExportOptions()
-    pixels, scale, scaling = to_depth(enhancement, chosen.depth)
-    record = record_of(enhancement, chosen, scaling)
-    facts, metadata = readable_facts(record), enhancement.source.metadata
-    pages = [Page(f"enhanced ({enhancement.model})", pixels), *pages_of(enhancement, judgement, chosen.layers)]
-    metres = metres_per_pixel(metadata, chosen.pixel_size)
-    is_tiff = _is_tiff(path)
-
-    def write(part: Path) -> None:
-        if is_tiff:
-            packing = chosen.compression
-            write_tiff(part, pages, record, facts, metadata, compression=packing, metres=metres, full_scale=scale)
-        else:
-            _write_png(part, pages[0].pixels, record, metadata)
-
-    if not is_tiff:
-        _check_png(pixels, chosen)
-    beside = sidecar_paths(path, chosen.sidecars)
+    beside = sidecar_paths(path, chosen.sidecars, enhancement.source)
     with atomic_set([path, *beside.values()]) as (image_part, *parts):
-        write(image_part)
+        record = write_image(image_part, enhancement, chosen, judgement, named=path)
         for (kind, target), part in zip(beside.items(), parts, strict=True):
             if kind == "json":
                 write_json(part, record, path.name, image_part)
             elif kind == "pds4":
-                write_label(part, target, path.name, image_part, record, facts)
+                write_label(part, target, path.name, image_part, record, readable_facts(record))
+            elif kind == "source":
+                part.write_bytes(source_bytes(enhancement.source))
             else:
                 from marsqe.export.report import render_report
 
                 part.write_text(render_report(enhancement, judgement, record=record), encoding="utf-8")
     return path
+
+
+def write_image(
+    part: Path,
+    enhancement: Enhancement,
+    options: ExportOptions,
+    judgement: Judgement | None = None,
+    named: Path | None = None,
+) -> dict[str, Any]:
+    """Write the image alone, under whatever name, and return its record; see :func:`save_enhancement`.
+
+    ``named`` is the name that the file will take, whose ending says of which kind it is; ``part`` by default.
+    """
+    is_tiff = _is_tiff(named or part)
+    pixels, scale, scaling = to_depth(enhancement, options.depth)
+    record, metadata = record_of(enhancement, options, scaling), enhancement.source.metadata
+    if not is_tiff:
+        _check_png(pixels, options)
+        _write_png(part, pixels, record, metadata)
+        return record
+    pages = [Page(f"enhanced ({enhancement.model})", pixels), *pages_of(enhancement, judgement, options.layers)]
+    metres, packing = metres_per_pixel(metadata, options.pixel_size), options.compression
+    facts = readable_facts(record)
+    write_tiff(part, pages, record, facts, metadata, compression=packing, metres=metres, full_scale=scale)
+    return record
 
 
 def save_pixels(

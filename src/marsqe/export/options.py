@@ -10,7 +10,7 @@ from marsqe.errors import SettingError
 DEPTHS: Final = ("source", "8", "16", "float")
 COMPRESSIONS: Final = ("deflate", "lzw", "zstd", "none")
 LAYERS: Final = ("terrain", "confidence", "change", "residual")
-SIDECARS: Final = ("json", "pds4", "report")
+SIDECARS: Final = ("json", "pds4", "report", "source")
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,9 @@ class ExportOptions:
         All lossless. ImageJ reads all but zstd.
     layers : tuple of {"terrain", "confidence", "change", "residual"}
         Further pages of the TIFF, in this order.
-    sidecars : tuple of {"json", "pds4", "report"}
-        Files beside it: the record as JSON, a label in the manner of PDS4, and a report to read.
+    sidecars : tuple of {"json", "pds4", "report", "source"}
+        Files beside it: the record as JSON, a label in the manner of PDS4, a report to read, and a copy of the file
+        that was enhanced, from which :func:`marsqe.replay` makes the image again.
     pixel_size : float or None
         Metres that a pixel spans, where the user knows it better than the file.
 

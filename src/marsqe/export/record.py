@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+import platform
+import sys
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -45,11 +47,18 @@ def record_of(enhancement: Enhancement, options: ExportOptions, scaling: str = "
             "orientation": image.orientation,
             "metres_per_pixel": metres_per_pixel(image.metadata, options.pixel_size),
         },
+        "machine": {"processor": platform.machine(), "system": platform.system(), "threads": _threads()},
         "export": {**options.as_record(), "scaling": scaling},
     }
     if "terrain" in provenance and not is_of_network(enhancement.terrain):
         record["terrain"] = {**provenance["terrain"], "labels_png": encode_labels(enhancement.terrain.labels)}
     return record
+
+
+def _threads() -> int | None:
+    """Threads that torch computes with, where it was loaded at all."""
+    torch = sys.modules.get("torch")
+    return None if torch is None else int(torch.get_num_threads())
 
 
 def is_of_network(terrain: Terrain) -> bool:

@@ -1,4 +1,4 @@
-"""Files beside an exported image: its record as JSON, and a label in the manner of PDS4."""
+"""Files beside an exported image: its record as JSON, a label in the manner of PDS4, a copy of the source."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 from xml.etree import ElementTree as ET
@@ -13,6 +14,7 @@ from xml.etree import ElementTree as ET
 import tifffile
 
 from marsqe.errors import ExportError
+from marsqe.image import MarsImage
 from marsqe.ome import plain
 
 ENDINGS: Final = {"json": ".json", "pds4": ".xml", "report": ".html"}
@@ -21,9 +23,38 @@ _XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
 _TYPES: Final = {"uint8": "UnsignedByte", "uint16": "UnsignedLSB2", "float32": "IEEE754LSBSingle"}
 
 
-def sidecar_paths(path: Path, kinds: Sequence[str]) -> dict[str, Path]:
-    """Where the sidecars of an image go: beside it, by its stem."""
-    return {kind: path.with_suffix(ENDINGS[kind]) for kind in kinds}
+def sidecar_paths(path: Path, kinds: Sequence[str], source: MarsImage) -> dict[str, Path]:
+    """Where the sidecars of an image go: beside it, by its stem.
+
+    Raises
+    ------
+    ExportError
+        If a copy of the source is asked for and the image came from no file.
+    """
+    paths = {kind: path.with_suffix(ENDINGS[kind]) for kind in kinds if kind != "source"}
+    if "source" in kinds:
+        source_bytes(source)
+        ending = source.path.suffix if source.path is not None else ".jpg"
+        paths["source"] = path.with_name(f"{path.stem}.source{ending}")
+    return paths
+
+
+def source_bytes(source: MarsImage) -> bytes:
+    """The file that an image came from, as it was when it was opened.
+
+    Raises
+    ------
+    ExportError
+        If it came from none, or the file has changed or gone since.
+    """
+    data: bytes | None = source.metadata.get("encoded")
+    if data is None and source.path is not None:
+        with suppress(OSError):
+            data = source.path.read_bytes()
+    if data is None or hashlib.sha256(data).hexdigest() != source.sha256:
+        why = "it came from no file" if data is None else "its file has changed since it was opened"
+        raise ExportError(f"no copy of {source.name} can be written: {why}; leave the sidecar 'source' out")
+    return data
 
 
 def write_json(part: Path, record: dict[str, Any], name: str, image: Path) -> None:
