@@ -35,6 +35,10 @@ class Matches:
         Divergence of every patch of the tile's class.
     similarity : ndarray of float64, shape (rows, columns)
         Mean over the tile of Eq. 3 between the tile and its compressed reference, on mean-free luma blocks.
+    forbidden : frozenset of (int, int)
+        Class and index of the patches that no tile may have; their divergences are among the candidates all the same.
+    dictionary_sha256 : str
+        Of the dictionary that ``references`` count in; empty where it is not known.
     """
 
     classes: NDArray[np.uint8]
@@ -42,6 +46,8 @@ class Matches:
     divergences: NDArray[np.float64]
     candidates: NDArray[np.float64]
     similarity: NDArray[np.float64]
+    forbidden: frozenset[tuple[int, int]] = frozenset()
+    dictionary_sha256: str = ""
 
     @property
     def shape(self) -> tuple[int, int]:

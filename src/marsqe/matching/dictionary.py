@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
@@ -38,6 +38,10 @@ class Entry:
     y: int
     credit: str
 
+    def name(self, index: int) -> str:
+        """What the patch is called where it is the ``index``-th of its class: "rock-3" is the third of rock."""
+        return f"{self.terrain}-{index + 1}"
+
 
 @dataclass(frozen=True)
 class Dictionary:
@@ -63,6 +67,38 @@ class Dictionary:
     def entry(self, label: int, index: int) -> Entry:
         """Origin of a patch."""
         return self.entries[label][index]
+
+    def patch_id(self, label: int, index: int) -> str:
+        """What a patch is called, here and in the record of a result."""
+        return self.entries[label][index].name(index)
+
+    def find(self, patch_id: str) -> tuple[int, int]:
+        """Class and index of a patch by :meth:`patch_id`.
+
+        Raises
+        ------
+        SettingError
+            If the dictionary has no such patch.
+        """
+        for label, entries in self.entries.items():
+            for index, entry in enumerate(entries):
+                if entry.name(index) == patch_id:
+                    return label, index
+        raise SettingError(f"there is no reference '{patch_id}'; `marsqe references list` names all of them")
+
+    def checked_ban(self, patch_ids: Iterable[str]) -> frozenset[tuple[int, int]]:
+        """Classes and indices of patches that are to be forbidden.
+
+        Raises
+        ------
+        SettingError
+            If there is no such patch, or a class would have none left.
+        """
+        banned = frozenset(map(self.find, patch_ids))
+        for label, entries in self.entries.items():
+            if all((label, index) in banned for index in range(len(entries))):
+                raise SettingError(f"every reference of {entries[0].terrain} would be forbidden; leave at least one")
+        return banned
 
     def raw(self, label: int, *, colour: bool) -> NDArray[np.uint8]:
         """Raw patches of a class: (N, 128, 128, 3), or their luma (N, 128, 128)."""

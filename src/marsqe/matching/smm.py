@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 from marsqe.colour import luma
 from marsqe.errors import SettingError
 from marsqe.image import Compression, MarsImage, Pixels
-from marsqe.matching.dictionary import LADDER, Dictionary, load_dictionary
+from marsqe.matching.dictionary import LADDER, Dictionary
 from marsqe.matching.lbp import kl_divergence, lbp_histograms
+from marsqe.matching.own import working_dictionary
 from marsqe.progress import Progress, Steps, run
 from marsqe.results import TILE, Matches
 from marsqe.terrain import CLASSES, Terrain
@@ -53,6 +55,14 @@ def match_eq1(tiles: NDArray[np.float64], twins: NDArray[np.float64]) -> tuple[N
     """
     divergences = kl_divergence(twins, tiles[..., None, :])
     return divergences.argmin(axis=-1), divergences
+
+
+def without(divergences: NDArray[np.float64], label: int, banned: Iterable[tuple[int, int]]) -> NDArray[np.float64]:
+    """Divergences (..., N) of one class, infinite for the patches (class, index) that nothing may be matched to."""
+    columns = [index for banned_label, index in banned if banned_label == label]
+    offered = divergences.copy()
+    offered[..., columns] = np.inf
+    return offered
 
 
 def texture_similarity(tile: NDArray[Any], twin: NDArray[Any]) -> float:
@@ -101,11 +111,14 @@ def twin_compression(image: MarsImage, dictionary: Dictionary) -> Compression:
     return min(candidates, key=distance)
 
 
-def match_steps(image: MarsImage, terrain: Terrain, dictionary: Dictionary | None = None) -> Steps[Matches]:
+def match_steps(
+    image: MarsImage, terrain: Terrain, dictionary: Dictionary | None = None, forbidden: Iterable[str] = ()
+) -> Steps[Matches]:
     """Match every tile, with progress; see :func:`match`."""
     if terrain.labels.shape != image.shape:
         raise SettingError("the terrain labels and the image differ in size; segment this image again")
-    d = dictionary or load_dictionary()
+    d = dictionary or working_dictionary()
+    banned = d.checked_ban(forbidden)
     yield Progress("Matching references", 0, 2)
     compression = twin_compression(image, d)
     brightness = luma(pad_to_tiles(image.pixels))
@@ -114,13 +127,14 @@ def match_steps(image: MarsImage, terrain: Terrain, dictionary: Dictionary | Non
     most = max(len(h) for h in histograms.values())
     classes = tile_classes(terrain)
     candidates = np.full((*classes.shape, most), np.inf)
-    chosen = {k: match_eq1(tiles, h) for k, h in histograms.items()}
-    nearest = np.stack([chosen[k][1].min(axis=-1) for k in sorted(chosen)]).argmin(axis=0) + 1
+    found = {k: match_eq1(tiles, h)[1] for k, h in histograms.items()}
+    offered = {k: without(divergences, k, banned) for k, divergences in found.items()}
+    nearest = np.stack([offered[k].min(axis=-1) for k in sorted(offered)]).argmin(axis=0) + 1
     classes = np.where(classes == 0, nearest, classes).astype(np.uint8)
     references = np.zeros(classes.shape, np.int64)
-    for label, (index, divergences) in chosen.items():
+    for label, divergences in found.items():
         here = classes == label
-        references[here] = index[here]
+        references[here] = offered[label].argmin(axis=-1)[here]
         candidates[here, : divergences.shape[-1]] = divergences[here]
     yield Progress("Matching references", 1, 2)
     similarity = np.zeros(classes.shape)
@@ -131,7 +145,8 @@ def match_steps(image: MarsImage, terrain: Terrain, dictionary: Dictionary | Non
         twin = twins[int(classes[row, column])][int(references[row, column])]
         similarity[row, column] = texture_similarity(tile.astype(np.float32) / scale, twin)
     yield Progress("Matching references", 2, 2)
-    return Matches(classes, references, candidates.min(axis=-1), candidates, similarity)
+    divergences = np.take_along_axis(candidates, references[..., None], axis=-1)[..., 0]
+    return Matches(classes, references, divergences, candidates, similarity, banned, d.sha256)
 
 
 def tile_similarity(image: MarsImage, row: int, column: int, twin: NDArray[np.uint8]) -> float:
@@ -141,55 +156,9 @@ def tile_similarity(image: MarsImage, row: int, column: int, twin: NDArray[np.ui
     return texture_similarity(tile, luma(twin))
 
 
-def with_reference(matches: Matches, row: int, column: int, index: int, *, similarity: float) -> Matches:
-    """The matches with another reference of the same class for one tile; ``matches`` stay as they are.
-
-    Parameters
-    ----------
-    matches : Matches
-    row, column : int
-        The tile.
-    index : int
-        The reference, within the tile's class.
-    similarity : float
-        Of the tile and that reference, see :func:`tile_similarity`.
-
-    Raises
-    ------
-    SettingError
-        If there is no such tile or the class has no such reference.
-    """
-    rows, columns = matches.shape
-    if not (0 <= row < rows and 0 <= column < columns):
-        raise SettingError(f"there is no tile in row {row}, column {column}: the image has {rows} x {columns} tiles")
-    offered = np.isfinite(matches.candidates[row, column])
-    if not 0 <= index < len(offered) or not offered[index]:
-        raise SettingError(f"the tile's class has {int(offered.sum())} references, 0 to {int(offered.sum()) - 1}")
-    references, divergences = matches.references.copy(), matches.divergences.copy()
-    similarities = matches.similarity.copy()
-    references[row, column], similarities[row, column] = index, similarity
-    divergences[row, column] = matches.candidates[row, column, index]
-    return replace(matches, references=references, divergences=divergences, similarity=similarities)
-
-
-def with_choices_of(matches: Matches, before: Matches) -> Matches:
-    """New matches of an image, with what was chosen before for the tiles whose class is the same."""
-    same = matches.classes == before.classes
-    return replace(
-        matches,
-        references=np.where(same, before.references, matches.references),
-        divergences=np.where(same, before.divergences, matches.divergences),
-        similarity=np.where(same, before.similarity, matches.similarity),
-    )
-
-
-def chosen_by_hand(matches: Matches) -> list[list[int]]:
-    """Row, column and reference of every tile that has another reference than the nearest of its class."""
-    rows, columns = np.nonzero(matches.references != matches.candidates.argmin(axis=-1))
-    return [[int(r), int(c), int(matches.references[r, c])] for r, c in zip(rows, columns, strict=True)]
-
-
-def match(image: MarsImage, terrain: Terrain, dictionary: Dictionary | None = None) -> Matches:
+def match(
+    image: MarsImage, terrain: Terrain, dictionary: Dictionary | None = None, forbidden: Iterable[str] = ()
+) -> Matches:
     """Match a reference patch to every 128x128 tile of an image (Section IV-A).
 
     Tiles at the border are completed by reflection. A tile without any labelled pixel takes the class of the
@@ -201,19 +170,21 @@ def match(image: MarsImage, terrain: Terrain, dictionary: Dictionary | None = No
     terrain : Terrain
         Labels of the same height and width.
     dictionary : Dictionary, optional
-        The bundled one by default.
+        By default the bundled one with the user's own references; see :func:`marsqe.matching.working_dictionary`.
+    forbidden : iterable of str
+        Patches (:meth:`Dictionary.patch_id`) that no tile may have: their tiles take the next best.
 
     Raises
     ------
     SettingError
-        If the labels have another size than the image.
+        If the labels have another size than the image, or a forbidden patch is none or the last of its class.
     """
-    return run(match_steps(image, terrain, dictionary))
+    return run(match_steps(image, terrain, dictionary, forbidden))
 
 
 def reference_mosaic(image: MarsImage, matches: Matches, dictionary: Dictionary | None = None) -> Pixels:
     """The raw reference of every tile, in its place: pixels of the image's shape, dtype and full scale."""
-    d = dictionary or load_dictionary()
+    d = dictionary or working_dictionary()
     rows, columns = matches.shape
     canvas = np.zeros((rows * TILE, columns * TILE, *image.pixels.shape[2:]), np.uint8)
     for row, column in np.ndindex(rows, columns):
