@@ -85,10 +85,12 @@ def _gains(validation: dict[str, dict[str, dict[str, float]]] | None) -> str:
 def enhance(arguments: Namespace) -> int:
     """Enhance each input and write it with its provenance."""
     from marsqe.export.images import PNG_ENDINGS, TIFF_ENDINGS
+    from marsqe.matching import working_dictionary
     from marsqe.networks.registry import AUTO, find
 
     if arguments.model != AUTO:
         find(arguments.model)
+    working_dictionary().checked_ban(arguments.forbid)
     target = output_for(arguments.inputs, arguments.output, ".tif", allowed=(*TIFF_ENDINGS, *PNG_ENDINGS))
     region = Region(*arguments.region) if arguments.region else None
     options = export_options(arguments)
@@ -97,7 +99,9 @@ def enhance(arguments: Namespace) -> int:
         output = target(path)
         image = marsqe.open_image(path)
         steps = marsqe.enhance_steps(
-            image, arguments.model, arguments.device, region, faithful=not arguments.no_faithful
+            *(image, arguments.model, arguments.device, region),
+            faithful=not arguments.no_faithful,
+            forbidden=arguments.forbid,
         )
         result = follow(steps, path.name)
         written = result.save(output, options)
@@ -142,11 +146,15 @@ def shares_in_words(shares: dict[str, float]) -> str:
 
 def match(arguments: Namespace) -> int:
     """The reference of every tile."""
+    from marsqe.matching import dictionary_of, working_dictionary
+
+    working_dictionary().checked_ban(arguments.forbid)
 
     def work(path: Path) -> dict[str, Any]:
         image = marsqe.open_image(path)
         terrain = follow(marsqe.segment_steps(image, arguments.device), path.name)
-        found = follow(marsqe.match_steps(image, terrain), path.name)
+        found = follow(marsqe.match_steps(image, terrain, None, arguments.forbid), path.name)
+        dictionary = dictionary_of(found)
         rows, columns = found.shape
         tiles = [
             {
@@ -154,6 +162,7 @@ def match(arguments: Namespace) -> int:
                 "column": column,
                 "class": CLASSES[found.classes[row, column] - 1],
                 "reference": int(found.references[row, column]),
+                "name": dictionary.patch_id(int(found.classes[row, column]), int(found.references[row, column])),
                 "divergence": float(found.divergences[row, column]),
                 "similarity": float(found.similarity[row, column]),
             }

@@ -12,6 +12,7 @@ import marsqe
 from marsqe.cli import commands
 from marsqe.cli.export import add_export_options, add_replay
 from marsqe.cli.output import say
+from marsqe.cli.references import add_references, forbidding
 from marsqe.cli.reproduce import add_reproduce
 from marsqe.cli.training import add_train
 from marsqe.codecs.jpeg import SUBSAMPLINGS
@@ -40,7 +41,9 @@ def parser() -> argparse.ArgumentParser:
     p = commands_of.add_parser("models", parents=[shared], help="the models, their cost and their measured gains")
     p.set_defaults(run=commands.models)
 
-    p = commands_of.add_parser("enhance", parents=[many, out, device, shared], help="enhance images to TIFF or PNG")
+    p = commands_of.add_parser(
+        "enhance", parents=[many, out, device, forbidding(), shared], help="enhance images to TIFF or PNG"
+    )
     p.add_argument("--model", default="auto", metavar="NAME", help="a model of `marsqe models` (default: auto)")
     p.add_argument("--region", nargs=4, type=int, metavar=("X", "Y", "W", "H"), help="enhance only this rectangle")
     p.add_argument("--no-faithful", action="store_true", help="let coefficients leave their quantization cells")
@@ -50,7 +53,9 @@ def parser() -> argparse.ArgumentParser:
     p = commands_of.add_parser("segment", parents=[many, out, device, shared], help="terrain classes as 8-bit PNG")
     p.set_defaults(run=commands.segment)
 
-    p = commands_of.add_parser("match", parents=[many, device, shared], help="the reference matched to every tile")
+    p = commands_of.add_parser(
+        "match", parents=[many, device, forbidding(), shared], help="the reference matched to every tile"
+    )
     p.set_defaults(run=commands.match)
 
     p = commands_of.add_parser("compress", parents=[many, out, shared], help="compress images to JPEG")
@@ -78,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--open", action="store_true", help="then open it all in napari")
     p.set_defaults(run=commands.demo)
 
+    add_references(commands_of, shared, device)
     add_train(commands_of)
     add_reproduce(commands_of, shared)
     return top

@@ -29,6 +29,11 @@ class Outcome:
         """0 all done, 1 some inputs failed."""
         return 1 if self.failures else 0
 
+    def fail(self, name: str, error: MarsqeError) -> None:
+        """Note that an input could not be done, and say so."""
+        self.failures.append({"input": name, "error": str(error)})
+        say(f"marsqe: {name}: {error}")
+
 
 def for_each(inputs: Iterable[Path], work: Callable[[Path], dict[str, Any]]) -> Outcome:
     """Do the work for each input; one that fails is named and does not stop the others."""
@@ -37,8 +42,7 @@ def for_each(inputs: Iterable[Path], work: Callable[[Path], dict[str, Any]]) -> 
         try:
             outcome.results.append({"input": str(path), **work(path)})
         except MarsqeError as error:
-            outcome.failures.append({"input": str(path), "error": str(error)})
-            say(f"marsqe: {path}: {error}")
+            outcome.fail(str(path), error)
     return outcome
 
 

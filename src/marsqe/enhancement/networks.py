@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -28,13 +28,17 @@ STEP = "Enhancing"
 
 @dataclass(frozen=True)
 class Job:
-    """What a network needs: the stored frame's pixels in 0-1 (H, W, 3), the condition (12,), the region."""
+    """What a network needs: the stored frame's pixels in 0-1 (H, W, 3), the condition (12,), the region.
+
+    ``tiles`` (rows, columns) says which tiles of the region are wanted, where not all are.
+    """
 
     pixels: NDArray[np.float32]
     condition: NDArray[np.float32]
     region: Region | None
     device: torch.device
     batch: int = 8
+    tiles: NDArray[np.bool_] | None = None
 
 
 @lru_cache(maxsize=2)
@@ -102,8 +106,8 @@ def run_tiles(
 ) -> Steps[NDArray[np.float32]]:
     """Enhance with a network of patches and references (marsqe-lite, marsqe), tile batch by tile batch.
 
-    The dictionary is encoded once. With ``labels`` the network's post-enhancement follows on the whole image; its
-    non-local attention sees all of it, so there memory grows with the image.
+    Each reference that is needed is encoded once. With ``labels`` the network's post-enhancement follows on the whole
+    image; its non-local attention sees all of it, so there memory grows with the image.
     """
     import torch
 
@@ -114,19 +118,21 @@ def run_tiles(
     height, width = job.pixels.shape[:2]
     tiles = split_tiles(planes, TILE)
     flat_classes, flat_references = matches.classes.ravel(), matches.references.ravel()
-    wanted = _tiles_of(job.region, matches.shape) if labels is None else np.arange(len(tiles))
+    wanted = _tiles_of(job, matches.shape) if labels is None else np.arange(len(tiles))
     batches = np.array_split(wanted, max(1, -(-len(wanted) // job.batch)))
     total = len(batches) + (labels is not None)
     main: Any = network if labels is None else network.main
     yield Progress(STEP, 0, total)
     # No context may stay open over a yield: it would hold for the caller too, and close in whatever thread cancels.
     with torch.inference_mode(), autocast(job.device):
-        encoded, offsets = _encode_dictionary(main, dictionary, compression, condition, colour)
+        needed = sorted({(int(flat_classes[i]), int(flat_references[i])) for i in wanted})
+        encoded = _encode_references(main, dictionary, needed, compression, condition, colour)
+    places = {patch: place for place, patch in enumerate(needed)}
     enhanced = tiles.clone()
     features: Tensor | None = None
     for done, batch in enumerate(batches):
         rows = torch.from_numpy(batch)
-        index = torch.tensor([offsets[int(flat_classes[i])] + int(flat_references[i]) for i in batch])
+        index = torch.tensor([places[int(flat_classes[i]), int(flat_references[i])] for i in batch])
         with torch.inference_mode(), autocast(job.device):
             chosen = [level.select(index.to(job.device)) for level in encoded]
             output = main(tiles[rows].to(job.device), condition.expand(len(batch), -1), chosen)
@@ -148,28 +154,34 @@ def run_tiles(
     return out
 
 
-def _tiles_of(region: Region | None, shape: tuple[int, int]) -> NDArray[np.int64]:
-    numbers = np.arange(shape[0] * shape[1]).reshape(shape)
-    if region is None:
-        return numbers.ravel()
-    bottom, right = region.y + region.height, region.x + region.width
-    return numbers[region.y // TILE : -(-bottom // TILE), region.x // TILE : -(-right // TILE)].ravel()
+def _tiles_of(job: Job, shape: tuple[int, int]) -> NDArray[np.int64]:
+    """Numbers of the wanted tiles, row by row."""
+    wanted = np.ones(shape, bool) if job.tiles is None else job.tiles.copy()
+    if job.region is not None:
+        r, inside = job.region, np.zeros(shape, bool)
+        inside[r.y // TILE : -(-(r.y + r.height) // TILE), r.x // TILE : -(-(r.x + r.width) // TILE)] = True
+        wanted &= inside
+    return np.flatnonzero(wanted)
 
 
-def _encode_dictionary(
-    main: Any, dictionary: Dictionary, compression: Compression, condition: Tensor, colour: bool
-) -> tuple[list[Any], dict[int, int]]:
+def _encode_references(
+    main: Any,
+    dictionary: Dictionary,
+    patches: Sequence[tuple[int, int]],
+    compression: Compression,
+    condition: Tensor,
+    colour: bool,
+) -> list[Any]:
+    """Encoded references (class, index), in this order."""
     import torch
 
-    raw, twins, offsets, count = [], [], {}, 0
-    for label in sorted(dictionary.patches):
-        offsets[label] = count
-        raw += [as_rgb(p) for p in dictionary.raw(label, colour=colour)]
-        twins += [as_rgb(p) for p in dictionary.compressed(label, compression, colour=colour)]
-        count = len(raw)
-    stacks = (torch.from_numpy(np.stack(p).transpose(0, 3, 1, 2).copy()).float().div(255) for p in (raw, twins))
-    first, second = (s.to(condition.device) for s in stacks)
-    return main.encode_references(first, second, condition.expand(count, -1)), offsets
+    labels = sorted({label for label, _ in patches})
+    raw = {label: dictionary.raw(label, colour=colour) for label in labels}
+    twins = {label: dictionary.compressed(label, compression, colour=colour) for label in labels}
+    stacks = (np.stack([as_rgb(kind[label][index]) for label, index in patches]) for kind in (raw, twins))
+    planes = (torch.from_numpy(s.transpose(0, 3, 1, 2).copy()).float().div(255).to(condition.device) for s in stacks)
+    encoded: list[Any] = main.encode_references(*planes, condition.expand(len(patches), -1))
+    return encoded
 
 
 def with_retry(start: Any, batch: int) -> Generator[Progress, None, NDArray[np.float32]]:

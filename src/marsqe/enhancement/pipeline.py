@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from marsqe.enhancement.networks import Job, loaded, run_tiles, run_windows, wit
 from marsqe.enhancement.windows import CORE
 from marsqe.errors import SettingError
 from marsqe.image import MarsImage, Pixels, to_stored, to_upright
-from marsqe.matching import chosen_by_hand, load_dictionary, match_steps, twin_compression
+from marsqe.matching import Dictionary, OwnEntry, chosen_by_hand, dictionary_of, match_steps, twin_compression
 from marsqe.networks.conditioning import condition_vector
 from marsqe.networks.registry import Preset, choose
 from marsqe.progress import Progress, Steps, run
@@ -41,8 +42,14 @@ def enhance_steps(
     matches: Matches | None = None,
     faithful: bool = True,
     batch: int = 8,
+    tiles: NDArray[np.bool_] | None = None,
+    forbidden: Iterable[str] = (),
 ) -> Steps[Enhancement]:
-    """Enhance with progress; see :func:`enhance`. Leaving the generator cancels at the next tile."""
+    """Enhance with progress; see :func:`enhance`. Leaving the generator cancels at the next tile.
+
+    With ``tiles`` (rows, columns) only these are enhanced of the region; see :mod:`marsqe.enhancement.again`. Where no
+    matches are given, no tile gets one of the ``forbidden`` references; see :func:`marsqe.match`.
+    """
     region = _checked(region, image.shape)
     place = resolve_device(device)
     preset = choose(model, place.type)
@@ -53,25 +60,27 @@ def enhance_steps(
     network = loaded(preset.name, place.type)
     if terrain is None:
         terrain = yield from segment_steps(image, device)
-    dictionary = load_dictionary()
     if matches is None:
-        matches = yield from match_steps(image, terrain, dictionary)
+        matches = yield from match_steps(image, terrain, None, forbidden)
+    dictionary = dictionary_of(matches)
     started = time.perf_counter()
     stored = to_stored(image.pixels, image.orientation)
     scaled = as_rgb(stored).astype(np.float32) / np.float32(image.full_scale)
     compression = image.compression
     condition = condition_vector(_known_tables(image), compression.subsampling or (1, 1), colour=image.is_colour)
     stored_region = _stored_region(region, image)
-    tiles = (yield from _stored_match_steps(image, terrain, matches)) if preset.uses_references else matches
+    matched = matches
+    if preset.uses_references and image.orientation != 1:
+        matched = yield from _stored_match_steps(image, terrain, matches, dictionary)
 
     def attempt(size: int) -> Steps[NDArray[np.float32]]:
-        job = Job(scaled, condition, stored_region, place, size)
+        job = Job(scaled, condition, stored_region, place, size, tiles)
         if not preset.uses_references:
             # Windows shrink with the batch, so that another try needs less memory here too.
             return run_windows(network, job, max(16, CORE * size // batch // 16 * 16))
         labels = to_stored(terrain.labels, image.orientation) if preset.uses_labels else None
         twins = twin_compression(image, dictionary)
-        return run_tiles(network, job, tiles, dictionary, twins, labels, colour=image.is_colour)
+        return run_tiles(network, job, matched, dictionary, twins, labels, colour=image.is_colour)
 
     result = yield from with_retry(attempt, batch)
     yield Progress("Finishing", 0, 1)
@@ -80,8 +89,7 @@ def enhance_steps(
         pixels = _inside(region, pixels, image.pixels)
     seconds = time.perf_counter() - started
     provenance = _provenance(image, terrain, preset, place, region, projected=projected, dictionary=dictionary.sha256)
-    # The tiles of a turned file are matched in its own frame, where no choice reaches them.
-    provenance["references_by_hand"] = chosen_by_hand(matches) if image.orientation == 1 else []
+    provenance |= references_record(image, matches, dictionary)
     yield Progress("Finishing", 1, 1)
     return Enhancement(pixels, image, terrain, matches, preset.name, place.type, seconds, region, provenance)
 
@@ -166,12 +174,29 @@ def _stored_region(region: Region | None, image: MarsImage) -> Region | None:
     return Region(int(columns[0]), int(rows[0]), len(columns), len(rows))
 
 
-def _stored_match_steps(image: MarsImage, terrain: Terrain, matches: Matches) -> Steps[Matches]:
-    """Matches on the tiles of the stored frame: those of the upright image unless the file is turned."""
-    if image.orientation == 1:
-        return matches
+def _stored_match_steps(image: MarsImage, terrain: Terrain, matches: Matches, dictionary: Dictionary) -> Steps[Matches]:
+    """Matches on the tiles of the frame that a turned file stores; what was forbidden is so there, too."""
     stored = replace(image, pixels=to_stored(image.pixels, image.orientation), orientation=1)
-    return (yield from match_steps(stored, Terrain(to_stored(terrain.labels, image.orientation))))
+    forbidden = [dictionary.patch_id(*patch) for patch in matches.forbidden]
+    labels = Terrain(to_stored(terrain.labels, image.orientation))
+    return (yield from match_steps(stored, labels, dictionary, forbidden))
+
+
+def references_record(image: MarsImage, matches: Matches, dictionary: Dictionary) -> dict[str, Any]:
+    """What somebody did to the references, for the record.
+
+    Those chosen by hand, the forbidden ones, the names of all own ones that were offered, and the origin of each that
+    a tile has. The tiles of a turned file are matched in its own frame, where no choice reaches them.
+    """
+    own = [e for _, entries in sorted(dictionary.entries.items()) for e in entries if isinstance(e, OwnEntry)]
+    held = zip(matches.classes.ravel().tolist(), matches.references.ravel().tolist(), strict=True)
+    used = {dictionary.patch_id(*patch) for patch in set(held)}
+    return {
+        "references_by_hand": chosen_by_hand(matches) if image.orientation == 1 else [],
+        "references_forbidden": sorted(dictionary.patch_id(*patch) for patch in matches.forbidden),
+        "references_own": [entry.patch_id for entry in own],
+        "references_own_used": [entry.record() for entry in own if entry.patch_id in used],
+    }
 
 
 def _finish(result: NDArray[np.float32], image: MarsImage, faithful: bool) -> tuple[Pixels, bool]:

@@ -8,7 +8,7 @@ from marsqe.judgement.natural import NOT_COMPUTED, brisque, niqe
 from marsqe.judgement.perceptual import lpips
 from marsqe.judgement.profile import Profile, edge_width, profile
 from marsqe.judgement.rate import bd_rate, bits_per_pixel
-from marsqe.judgement.residual import delta_psnr_tiles, residual
+from marsqe.judgement.residual import delta_psnr_tiles, delta_psnr_where, residual
 from marsqe.judgement.tiles import TileFacts, tile_facts, tile_means
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "bits_per_pixel",
     "brisque",
     "delta_psnr_tiles",
+    "delta_psnr_where",
     "edge_width",
     "judge",
     "lpips",

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from marsqe.errors import SettingError
 from marsqe.results import TILE
 from marsqe.terrain import CLASSES, Terrain
 
@@ -41,6 +42,22 @@ def tile_sums(error: NDArray[np.float64], side: int) -> NDArray[np.float64]:
     padded = np.pad(error, ((0, -height % side), (0, -width % side)))
     sums: NDArray[np.float64] = padded.reshape(padded.shape[0] // side, side, -1, side).sum(axis=(1, 3))
     return sums
+
+
+def delta_psnr_where(
+    enhanced: NDArray[Any], truth: NDArray[Any], *, compressed: NDArray[Any], where: NDArray[np.bool_]
+) -> float:
+    """ΔPSNR in dB over the pixels of a mask (H, W); NaN where the compressed pixels equal the truth.
+
+    Raises
+    ------
+    SettingError
+        If the pictures differ in shape or depth.
+    """
+    if len({(a.shape, a.dtype) for a in (enhanced, truth, compressed)}) > 1:
+        raise SettingError("the truth has another size, depth or number of channels; give the matching one")
+    before, after = (squared_error(a[where], truth[where]).sum() for a in (compressed, enhanced))
+    return float(decibel(before, after))
 
 
 def delta_psnr_classes(before: NDArray[np.float64], after: NDArray[np.float64], terrain: Terrain) -> dict[str, float]:

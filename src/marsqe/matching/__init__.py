@@ -12,7 +12,7 @@ from marsqe.matching.choices import (
     with_reference,
 )
 from marsqe.matching.dictionary import Dictionary, Entry, load_dictionary
-from marsqe.matching.own import OwnEntry, OwnReference, list_own, own_enabled, working_dictionary
+from marsqe.matching.own import OwnEntry, OwnReference, dictionary_of, list_own, own_enabled, working_dictionary
 from marsqe.matching.smm import (
     match,
     match_eq1,
@@ -31,6 +31,7 @@ __all__ = [
     "OwnReference",
     "change_between",
     "chosen_by_hand",
+    "dictionary_of",
     "list_own",
     "load_dictionary",
     "match",

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from marsqe.errors import ReadError
+from marsqe.errors import ReadError, SettingError
 from marsqe.matching.dictionary import Dictionary, Entry, load_dictionary
-from marsqe.results import TILE
+from marsqe.results import TILE, Matches
 from marsqe.terrain import CLASSES
 from marsqe.userdata import data_folder, read_bytes, read_json
 
@@ -24,6 +24,9 @@ MOST_OWN: Final = 64
 
 _MOST_PNG: Final = 2**18
 _OFF: Final = "switched-off"
+_MOST_KNOWN: Final = 8
+_KNOWN: dict[str, Dictionary] = {}
+"""Dictionaries used lately, by their hash: older matches still count in them."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,27 @@ def _joined(folder: Path, state: tuple[tuple[str, int, int], ...]) -> Dictionary
             f"your reference {first.patch_id} is damaged ({first.problem}); remove it with "
             f"`marsqe references remove {first.patch_id}`, or switch your references off"
         )
-    return with_own(bundled, own)
+    joined = with_own(bundled, own)
+    while len(_KNOWN) >= _MOST_KNOWN:
+        _KNOWN.pop(next(iter(_KNOWN)))
+    _KNOWN[joined.sha256] = joined
+    return joined
+
+
+def dictionary_of(matches: Matches) -> Dictionary:
+    """The dictionary that matches count in, though references may have been added or removed since.
+
+    Raises
+    ------
+    SettingError
+        If it is neither the bundled one nor one that was used here lately.
+    """
+    if not matches.dictionary_sha256:
+        return working_dictionary()
+    known = {d.sha256: d for d in (load_dictionary(), working_dictionary())} | _KNOWN
+    if matches.dictionary_sha256 not in known:
+        raise SettingError("the references that these matches name are not at hand any more; match the image again")
+    return known[matches.dictionary_sha256]
 
 
 def with_own(dictionary: Dictionary, own: list[OwnReference]) -> Dictionary:

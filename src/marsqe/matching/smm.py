@@ -14,7 +14,7 @@ from marsqe.errors import SettingError
 from marsqe.image import Compression, MarsImage, Pixels
 from marsqe.matching.dictionary import LADDER, Dictionary
 from marsqe.matching.lbp import kl_divergence, lbp_histograms
-from marsqe.matching.own import working_dictionary
+from marsqe.matching.own import dictionary_of, working_dictionary
 from marsqe.progress import Progress, Steps, run
 from marsqe.results import TILE, Matches
 from marsqe.terrain import CLASSES, Terrain
@@ -184,7 +184,7 @@ def match(
 
 def reference_mosaic(image: MarsImage, matches: Matches, dictionary: Dictionary | None = None) -> Pixels:
     """The raw reference of every tile, in its place: pixels of the image's shape, dtype and full scale."""
-    d = dictionary or working_dictionary()
+    d = dictionary or dictionary_of(matches)
     rows, columns = matches.shape
     canvas = np.zeros((rows * TILE, columns * TILE, *image.pixels.shape[2:]), np.uint8)
     for row, column in np.ndindex(rows, columns):

@@ -79,7 +79,7 @@ def _matches(system: System, image: MarsImage, terrain: Terrain) -> Matches:
     if system.only is not None:
         label = CLASSES.index(system.only) + 1
         terrain = Terrain(np.full(image.shape, label, np.uint8))
-    return run(match_steps(image, terrain))
+    return run(match_steps(image, terrain, load_dictionary()))
 
 
 def _own(
