@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import torch
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("auto", "float32")
 
 
 def resolve_device(device: str) -> torch.device:
@@ -35,10 +36,20 @@ def resolve_device(device: str) -> torch.device:
     return torch.device(device)
 
 
-def half_precision(device: torch.device) -> torch.dtype | None:
-    """The 16-bit type in which convolutions are fast on the device; None where only 32 bits are."""
+def half_precision(device: torch.device, precision: str = "auto") -> torch.dtype | None:
+    """The 16-bit type in which convolutions are fast on the device; None where only 32 bits are, or are wanted.
+
+    Raises
+    ------
+    SettingError
+        If the precision is none of ``PRECISIONS``.
+    """
     import torch
 
+    if precision not in PRECISIONS:
+        raise SettingError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision!r}")
+    if precision == "float32":
+        return None
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
     if device.type == "cpu":
@@ -48,9 +59,9 @@ def half_precision(device: torch.device) -> torch.dtype | None:
     return None
 
 
-def autocast(device: torch.device) -> AbstractContextManager[Any]:
+def autocast(device: torch.device, precision: str = "auto") -> AbstractContextManager[Any]:
     """Autocast to :func:`half_precision`, or nothing."""
     import torch
 
-    dtype = half_precision(device)
+    dtype = half_precision(device, precision)
     return nullcontext() if dtype is None else torch.autocast(device.type, dtype)

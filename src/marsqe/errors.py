@@ -18,7 +18,11 @@ class WeightsError(MarsqeError):
 
 
 class DeviceError(MarsqeError):
-    """The wanted device is absent or ran out of memory."""
+    """The wanted device is absent or cannot do it."""
+
+
+class DeviceMemoryError(DeviceError):
+    """The device ran out of memory, even with the smallest parts; the CPU can still do it."""
 
 
 class ExportError(MarsqeError):

@@ -66,6 +66,22 @@ class Region:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A rectangle of an enhancement that is still going on.
+
+    Attributes
+    ----------
+    region : Region
+        Where it lies in the image.
+    pixels : ndarray, dtype of the image, shape (region.height, region.width[, 3])
+        To be shown meanwhile; the finished enhancement may still differ.
+    """
+
+    region: Region
+    pixels: Pixels
+
+
+@dataclass(frozen=True)
 class Enhancement:
     """An enhanced image and all that made it.
 

@@ -102,6 +102,7 @@ def enhance(arguments: Namespace) -> int:
             *(image, arguments.model, arguments.device, region),
             faithful=not arguments.no_faithful,
             forbidden=arguments.forbid,
+            precision=arguments.precision,
         )
         result = follow(steps, path.name)
         written = result.save(output, options)

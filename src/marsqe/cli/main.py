@@ -16,9 +16,8 @@ from marsqe.cli.references import add_references, forbidding
 from marsqe.cli.reproduce import add_reproduce
 from marsqe.cli.training import add_train
 from marsqe.codecs.jpeg import SUBSAMPLINGS
+from marsqe.devices import DEVICES, PRECISIONS
 from marsqe.errors import MarsqeError, SettingError
-
-_DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -28,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--json", action="store_true", help="print one JSON document on standard output")
     device = argparse.ArgumentParser(add_help=False)
-    device.add_argument("--device", choices=_DEVICES, default="auto", help="where the networks run (default: auto)")
+    device.add_argument("--device", choices=DEVICES, default="auto", help="where the networks run (default: auto)")
     many = argparse.ArgumentParser(add_help=False)
     many.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="image files")
     out = argparse.ArgumentParser(add_help=False)
@@ -48,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--region", nargs=4, type=int, metavar=("X", "Y", "W", "H"), help="enhance only this rectangle")
     p.add_argument("--no-faithful", action="store_true", help="let coefficients leave their quantization cells")
     add_export_options(p)
+    p.add_argument("--precision", choices=PRECISIONS, default="auto", help="float32 never computes in 16 bits")
     p.set_defaults(run=commands.enhance)
 
     p = commands_of.add_parser("segment", parents=[many, out, device, shared], help="terrain classes as 8-bit PNG")

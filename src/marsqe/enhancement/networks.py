@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from marsqe.colour import as_rgb
 from marsqe.devices import autocast
-from marsqe.enhancement.windows import CORE, Window, windows
-from marsqe.errors import DeviceError
+from marsqe.enhancement.windows import CORE, Window, distance, windows
+from marsqe.errors import DeviceMemoryError
 from marsqe.image import Compression
 from marsqe.matching.dictionary import Dictionary
 from marsqe.progress import Progress, Steps
-from marsqe.results import TILE, Matches, Region
+from marsqe.results import TILE, Matches, Part, Region
 
 if TYPE_CHECKING:
     import torch
@@ -31,6 +31,8 @@ class Job:
     """What a network needs: the stored frame's pixels in 0-1 (H, W, 3), the condition (12,), the region.
 
     ``tiles`` (rows, columns) says which tiles of the region are wanted, where not all are.
+    ``first`` is what is to be done before the rest, in the stored frame; ``show`` makes of the pixels so far and of a
+    rectangle that is done what its progress carries.
     """
 
     pixels: NDArray[np.float32]
@@ -39,6 +41,14 @@ class Job:
     device: torch.device
     batch: int = 8
     tiles: NDArray[np.bool_] | None = None
+    precision: str = "auto"
+    first: Region | None = None
+    show: Callable[[NDArray[np.float32], Region], Part | None] | None = None
+
+    def parts(self, pixels: NDArray[np.float32], done: Iterable[Region]) -> tuple[Part, ...]:
+        """What can be shown of rectangles that are done."""
+        shown = (self.show(pixels, region) for region in done) if self.show is not None else ()
+        return tuple(part for part in shown if part is not None)
 
 
 @lru_cache(maxsize=2)
@@ -73,15 +83,21 @@ def run_windows(network: nn.Module, job: Job, core: int | None = None) -> Steps[
     out = job.pixels.copy()
     condition = torch.from_numpy(job.condition)[None].to(job.device)
     parts = windows(job.pixels.shape[:2], job.region, CORE if core is None else core)
-    for done, window in enumerate(parts):
-        yield Progress(STEP, done, len(parts))
+    if job.first is not None:
+        parts.sort(key=partial(_window_distance, job.first))
+    yield Progress(STEP, 0, len(parts))
+    for done, window in enumerate(parts, 1):
         frame = _cut(job.pixels, window.frame)
-        with torch.inference_mode(), autocast(job.device):
+        with torch.inference_mode(), autocast(job.device, job.precision):
             result = network(to_planes(frame, job.device), condition)
         planes = result[0, :, : frame.shape[0], : frame.shape[1]].float().cpu().numpy()
         _paste(out, planes.transpose(1, 2, 0), window)
-    yield Progress(STEP, len(parts), len(parts))
+        yield Progress(STEP, done, len(parts), job.parts(out, [window.core]))
     return out
+
+
+def _window_distance(first: Region, window: Window) -> tuple[float, float]:
+    return distance(first, window.core)
 
 
 def _cut(pixels: NDArray[Any], r: Region) -> NDArray[Any]:
@@ -120,20 +136,27 @@ def run_tiles(
     flat_classes, flat_references = matches.classes.ravel(), matches.references.ravel()
     wanted = _tiles_of(job, matches.shape) if labels is None else np.arange(len(tiles))
     batches = np.array_split(wanted, max(1, -(-len(wanted) // job.batch)))
+    places = [[_tile_region(int(i), matches.shape[1], (height, width)) for i in batch] for batch in batches]
+    order = list(range(len(batches)))
+    if job.first is not None:
+        # Batches change places and no tiles their batch: what is computed together is the same in any order.
+        nearest = [min(distance(job.first, place) for place in tiles_of) for tiles_of in places]
+        order.sort(key=nearest.__getitem__)
     total = len(batches) + (labels is not None)
     main: Any = network if labels is None else network.main
     yield Progress(STEP, 0, total)
     # No context may stay open over a yield: it would hold for the caller too, and close in whatever thread cancels.
-    with torch.inference_mode(), autocast(job.device):
+    with torch.inference_mode(), autocast(job.device, job.precision):
         needed = sorted({(int(flat_classes[i]), int(flat_references[i])) for i in wanted})
         encoded = _encode_references(main, dictionary, needed, compression, condition, colour)
-    places = {patch: place for place, patch in enumerate(needed)}
-    enhanced = tiles.clone()
+    place_of = {patch: place for place, patch in enumerate(needed)}
+    enhanced, shown = tiles.clone(), job.pixels.copy()
     features: Tensor | None = None
-    for done, batch in enumerate(batches):
+    for done, number in enumerate(order, 1):
+        batch = batches[number]
         rows = torch.from_numpy(batch)
-        index = torch.tensor([places[int(flat_classes[i]), int(flat_references[i])] for i in batch])
-        with torch.inference_mode(), autocast(job.device):
+        index = torch.tensor([place_of[int(flat_classes[i]), int(flat_references[i])] for i in batch])
+        with torch.inference_mode(), autocast(job.device, job.precision):
             chosen = [level.select(index.to(job.device)) for level in encoded]
             output = main(tiles[rows].to(job.device), condition.expand(len(batch), -1), chosen)
             enhanced[rows] = output.enhanced.float().cpu()
@@ -141,13 +164,15 @@ def run_tiles(
                 if features is None:
                     features = torch.zeros(len(tiles), *output.features.shape[1:], dtype=output.features.dtype)
                 features[rows] = output.features.cpu()
-        yield Progress(STEP, done + 1, total)
+        for i, place in zip(batch, places[number], strict=True):
+            _cut(shown, place)[:] = enhanced[i].permute(1, 2, 0).numpy()[: place.height, : place.width]
+        yield Progress(STEP, done, total, job.parts(shown, places[number]))
     result = join_tiles(enhanced, height, width)
     if labels is not None and features is not None:
         network_labels = torch.from_numpy(np.ascontiguousarray(labels))[None].to(job.device)
         whole = (t.to(job.device) for t in (planes, result, join_tiles(features, height, width)))
         post: Any = network.post
-        with torch.inference_mode(), autocast(job.device):
+        with torch.inference_mode(), autocast(job.device, job.precision):
             result = post(*whole, network_labels, condition).float().cpu()
         yield Progress(STEP, total, total)
     out: NDArray[np.float32] = result[0].permute(1, 2, 0).numpy()
@@ -162,6 +187,11 @@ def _tiles_of(job: Job, shape: tuple[int, int]) -> NDArray[np.int64]:
         inside[r.y // TILE : -(-(r.y + r.height) // TILE), r.x // TILE : -(-(r.x + r.width) // TILE)] = True
         wanted &= inside
     return np.flatnonzero(wanted)
+
+
+def _tile_region(number: int, columns: int, shape: tuple[int, int]) -> Region:
+    y, x = number // columns * TILE, number % columns * TILE
+    return Region(x, y, min(TILE, shape[1] - x), min(TILE, shape[0] - y))
 
 
 def _encode_references(
@@ -189,7 +219,7 @@ def with_retry(start: Any, batch: int) -> Generator[Progress, None, NDArray[np.f
 
     Raises
     ------
-    DeviceError
+    DeviceMemoryError
         If even one tile at a time does not fit.
     """
     import torch
@@ -199,7 +229,7 @@ def with_retry(start: Any, batch: int) -> Generator[Progress, None, NDArray[np.f
             return (yield from start(batch))
         except torch.OutOfMemoryError as error:
             if batch == 1:
-                raise DeviceError(
+                raise DeviceMemoryError(
                     "the device ran out of memory even with one tile at a time; close other programs that use it, or "
                     "choose the CPU as device"
                 ) from error

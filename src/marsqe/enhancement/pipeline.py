@@ -7,7 +7,7 @@ import platform
 import time
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 import marsqe
 from marsqe.colour import as_rgb
 from marsqe.devices import half_precision, resolve_device
-from marsqe.enhancement.faithful import cell_for, coefficients_of, project
+from marsqe.enhancement.faithful import cell_for
+from marsqe.enhancement.finishing import Finish, stored_region
 from marsqe.enhancement.networks import Job, loaded, run_tiles, run_windows, with_retry
 from marsqe.enhancement.windows import CORE
 from marsqe.errors import SettingError
-from marsqe.image import MarsImage, Pixels, to_stored, to_upright
+from marsqe.image import MarsImage, to_stored
 from marsqe.matching import Dictionary, OwnEntry, chosen_by_hand, dictionary_of, match_steps, twin_compression
 from marsqe.networks.conditioning import condition_vector
 from marsqe.networks.registry import Preset, choose
@@ -27,9 +28,6 @@ from marsqe.progress import Progress, Steps, run
 from marsqe.results import TILE, Enhancement, Matches, Region
 from marsqe.segmentation import segment_steps
 from marsqe.terrain import Terrain
-
-if TYPE_CHECKING:
-    import torch
 
 
 def enhance_steps(
@@ -44,14 +42,20 @@ def enhance_steps(
     batch: int = 8,
     tiles: NDArray[np.bool_] | None = None,
     forbidden: Iterable[str] = (),
+    precision: str = "auto",
+    first: Region | None = None,
 ) -> Steps[Enhancement]:
     """Enhance with progress; see :func:`enhance`. Leaving the generator cancels at the next tile.
 
     With ``tiles`` (rows, columns) only these are enhanced of the region; see :mod:`marsqe.enhancement.again`. Where no
     matches are given, no tile gets one of the ``forbidden`` references; see :func:`marsqe.match`.
+
+    The :class:`Progress` of a tile that is done carries its pixels in ``parts``. What meets ``first``, the part that
+    somebody looks at, is done before the rest; the result is the same in any order.
     """
-    region = _checked(region, image.shape)
+    region, first = _checked(region, image.shape), _checked(first, image.shape)
     place = resolve_device(device)
+    half_precision(place, precision)  # refuses a wrong name before any work
     preset = choose(model, place.type)
     if batch < 1:
         raise SettingError(f"the tile batch must be 1 or more, not {batch}")
@@ -68,13 +72,14 @@ def enhance_steps(
     scaled = as_rgb(stored).astype(np.float32) / np.float32(image.full_scale)
     compression = image.compression
     condition = condition_vector(_known_tables(image), compression.subsampling or (1, 1), colour=image.is_colour)
-    stored_region = _stored_region(region, image)
+    finish = Finish(image, region, faithful=faithful)
+    where, looked_at = stored_region(region, image), stored_region(first, image)
     matched = matches
     if preset.uses_references and image.orientation != 1:
         matched = yield from _stored_match_steps(image, terrain, matches, dictionary)
 
     def attempt(size: int) -> Steps[NDArray[np.float32]]:
-        job = Job(scaled, condition, stored_region, place, size, tiles)
+        job = Job(scaled, condition, where, place, size, tiles, precision, looked_at, finish.part)
         if not preset.uses_references:
             # Windows shrink with the batch, so that another try needs less memory here too.
             return run_windows(network, job, max(16, CORE * size // batch // 16 * 16))
@@ -84,11 +89,12 @@ def enhance_steps(
 
     result = yield from with_retry(attempt, batch)
     yield Progress("Finishing", 0, 1)
-    pixels, projected = _finish(result, image, faithful)
-    if region is not None:
-        pixels = _inside(region, pixels, image.pixels)
+    pixels = finish.whole(result)
     seconds = time.perf_counter() - started
-    provenance = _provenance(image, terrain, preset, place, region, projected=projected, dictionary=dictionary.sha256)
+    half = half_precision(place, precision)
+    provenance = _provenance(image, terrain, preset, region, projected=finish.projected, dictionary=dictionary.sha256)
+    settings = {"device": place.type, "precision": "float32" if half is None else str(half).removeprefix("torch.")}
+    provenance["settings"] = settings | provenance["settings"]
     provenance |= references_record(image, matches, dictionary)
     yield Progress("Finishing", 1, 1)
     return Enhancement(pixels, image, terrain, matches, preset.name, place.type, seconds, region, provenance)
@@ -104,6 +110,7 @@ def enhance(
     matches: Matches | None = None,
     faithful: bool = True,
     batch: int = 8,
+    precision: str = "auto",
 ) -> Enhancement:
     """Enhance a compressed image.
 
@@ -124,6 +131,8 @@ def enhance(
         :mod:`marsqe.enhancement.faithful`.
     batch : int
         Tiles computed at once by the models with references; halved when the device runs out of memory.
+    precision : {"auto", "float32"}
+        "auto" computes in 16 bits where the device is faster with them; "float32" never does. Recorded.
 
     Returns
     -------
@@ -135,9 +144,9 @@ def enhance(
     SettingError, WeightsError, DeviceError
         If the region, model or device is none that can be had; the message says what can.
     """
-    return run(
-        enhance_steps(image, model, device, region, terrain=terrain, matches=matches, faithful=faithful, batch=batch)
-    )
+    understood: Any = {"terrain": terrain, "matches": matches}
+    settings: Any = {"faithful": faithful, "batch": batch, "precision": precision}
+    return run(enhance_steps(image, model, device, region, **understood, **settings))
 
 
 def _checked(region: Region | None, shape: tuple[int, int]) -> Region | None:
@@ -165,15 +174,6 @@ def _known_tables(image: MarsImage) -> tuple[NDArray[np.int64], ...] | None:
     return None if image.metadata.get("colour_transform") == "RGB" else image.compression.tables
 
 
-def _stored_region(region: Region | None, image: MarsImage) -> Region | None:
-    if region is None or image.orientation == 1:
-        return region
-    mask = np.zeros(image.shape, bool)
-    mask[region.y : region.y + region.height, region.x : region.x + region.width] = True
-    rows, columns = (np.flatnonzero(to_stored(mask, image.orientation).any(axis=axis)) for axis in (1, 0))
-    return Region(int(columns[0]), int(rows[0]), len(columns), len(rows))
-
-
 def _stored_match_steps(image: MarsImage, terrain: Terrain, matches: Matches, dictionary: Dictionary) -> Steps[Matches]:
     """Matches on the tiles of the frame that a turned file stores; what was forbidden is so there, too."""
     stored = replace(image, pixels=to_stored(image.pixels, image.orientation), orientation=1)
@@ -199,31 +199,10 @@ def references_record(image: MarsImage, matches: Matches, dictionary: Dictionary
     }
 
 
-def _finish(result: NDArray[np.float32], image: MarsImage, faithful: bool) -> tuple[Pixels, bool]:
-    """Back to the input's range, dtype and frame; projected where the file's coefficients are at hand."""
-    values = result.astype(np.float64) * image.full_scale
-    if not image.is_colour:
-        values = values.mean(axis=2)
-    coefficients = coefficients_of(image) if faithful else None
-    if coefficients is not None:
-        compression = image.compression
-        values = project(values, coefficients, compression.subsampling or (1, 1), cell_for(compression))
-    rounded = np.rint(np.clip(values, 0, image.data_range)).astype(image.pixels.dtype)
-    return to_upright(rounded, image.orientation), coefficients is not None
-
-
-def _inside(region: Region, enhanced: Pixels, source: Pixels) -> Pixels:
-    out = source.copy()
-    window = (slice(region.y, region.y + region.height), slice(region.x, region.x + region.width))
-    out[window] = enhanced[window]
-    return out
-
-
 def _provenance(
     image: MarsImage,
     terrain: Terrain,
     preset: Preset,
-    place: torch.device,
     region: Region | None,
     *,
     projected: bool,
@@ -233,7 +212,6 @@ def _provenance(
 
     from marsqe.weights import read_card
 
-    precision = half_precision(place)
     return {
         "software": f"napari-marsqe {marsqe.__version__}",
         "enhanced": True,
@@ -246,8 +224,6 @@ def _provenance(
         "terrain": {"source": terrain.source, "sha256": hashlib.sha256(terrain.labels.tobytes()).hexdigest()},
         "dictionary_sha256": dictionary,
         "settings": {
-            "device": place.type,
-            "precision": "float32" if precision is None else str(precision).removeprefix("torch."),
             "region": None if region is None else [int(n) for n in (region.x, region.y, region.width, region.height)],
             "faithful": projected,
             "cell": cell_for(image.compression) if projected else None,

@@ -34,6 +34,18 @@ def windows(
     ]
 
 
+def distance(first: Region, place: Region) -> tuple[float, float]:
+    """How far a place is from a region that is wanted first: how far apart they lie, then their middles, in pixels.
+
+    What meets the region is nearest, whatever its size.
+    """
+    gaps = (max(0, place.x - first.x - first.width + 1), max(0, first.x - place.x - place.width + 1))
+    falls = (max(0, place.y - first.y - first.height + 1), max(0, first.y - place.y - place.height + 1))
+    across = (2 * place.x + place.width) - (2 * first.x + first.width)
+    down = (2 * place.y + place.height) - (2 * first.y + first.height)
+    return max(gaps) + max(falls), (across**2 + down**2) ** 0.5 / 2
+
+
 def _spans(start: int, stop: int, size: int, core: int) -> Iterator[tuple[int, int]]:
     position = start // 16 * 16
     while position < stop:

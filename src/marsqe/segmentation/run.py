@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from marsqe.errors import WeightsError
+from marsqe.errors import DeviceMemoryError, WeightsError
 from marsqe.image import MarsImage, Pixels
 from marsqe.progress import Progress, Steps, run
 from marsqe.segmentation.prepare import resized, stretch_limits, stretched, to_rgb8, working_size
@@ -44,18 +44,26 @@ def segment(image: MarsImage, device: str = "auto") -> Terrain:
     WeightsError
         If the bundled weights are missing or damaged.
     SettingError, DeviceError
-        If ``device`` is not one of these names, or the machine has no such device.
+        If ``device`` is not one of these names, or the machine has no such device, or not enough memory on it.
     """
     return run(segment_steps(image, device))
 
 
 def segment_steps(image: MarsImage, device: str = "auto") -> Steps[Terrain]:
     """As :func:`segment`, one window of the working resolution at a time; leaving the generator cancels."""
+    import torch
+
     from marsqe.devices import resolve_device
 
     chosen = resolve_device(device)
-    network = terrain_network(str(chosen))
-    probabilities = yield from probability_steps(network, image.pixels, chosen)
+    try:
+        network = terrain_network(str(chosen))
+        probabilities = yield from probability_steps(network, image.pixels, chosen)
+    except torch.OutOfMemoryError as error:
+        raise DeviceMemoryError(
+            "the device ran out of memory while recognising the terrain; close other programs that use it, or choose "
+            "the CPU as device"
+        ) from error
     source = f"{WEIGHTS} {read_card(WEIGHTS)['weights_sha256'][:12]}"
     return Terrain((probabilities.argmax(axis=0) + 1).astype(np.uint8), probabilities, source)
 
