@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +60,7 @@ class Finish:
         if coefficients is not None:
             compression = image.compression
             values = project(values, coefficients, compression.subsampling or (1, 1), cell_for(compression))
-        return np.rint(np.clip(values, 0, image.data_range)).astype(image.pixels.dtype)
+        return cast(Pixels, np.rint(np.clip(values, 0, image.data_range)).astype(image.pixels.dtype))
 
 
 def stored_region(region: Region | None, image: MarsImage) -> Region | None:
