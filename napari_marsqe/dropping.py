@@ -1,4 +1,4 @@
-"""A widget onto which files can be dropped."""
+"""Files that are dropped: on the workbench, and, while it is open, on napari's canvas."""
 
 from __future__ import annotations
 
@@ -6,15 +6,22 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QEvent, QObject, Qt, Signal
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QWidget
 
+from napari_marsqe.reader import SUFFIXES
+from napari_marsqe.saving.folder import SUFFIX
+
+TAKEN = (*(suffix for suffix in SUFFIXES if suffix not in (".tif", ".tiff")), SUFFIX)
+"""What is taken from the canvas. napari opens a JPEG without the facts of its compression; a TIFF may be its stack."""
+
 
 class DropTarget(QWidget):
-    """Takes files and tells them one after another."""
+    """Takes files and tells them together."""
 
-    file_dropped = Signal(object)
+    files_dropped = Signal(object)
+    """Paths, in the order in which they were dropped."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -29,9 +36,44 @@ class DropTarget(QWidget):
     def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802
         """Tell the dropped files."""
         data = event.mimeData()
-        for path in dropped_paths(data.urls()) if data is not None else []:
-            self.file_dropped.emit(path)
+        paths = dropped_paths(data.urls()) if data is not None else []
+        if paths:
+            self.files_dropped.emit(paths)
         event.acceptProposedAction()
+
+
+class CanvasDrops(QObject):
+    """Takes rover files that are dropped on napari's canvas, and leaves everything else to napari.
+
+    A drop with a modifier key is napari's, too: with Shift it opens a stack, with Alt it asks for a reader.
+    """
+
+    files_dropped = Signal(object)
+
+    def __init__(self, viewer: Any, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        window = getattr(viewer, "window", None)
+        # A bare model in a test has no canvas.
+        self._canvas: Any | None = getattr(window, "_qt_viewer", None)
+        if self._canvas is not None:
+            self._canvas.installEventFilter(self)
+
+    def disconnect_viewer(self) -> None:
+        """Nothing to do: Qt forgets a filter that has gone."""
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+        """Take a drop if all of it is ours."""
+        if event.type() != QEvent.Type.Drop or not isinstance(event, QDropEvent):
+            return False
+        data = event.mimeData()
+        urls = data.urls() if data is not None else []
+        paths = dropped_paths(urls)
+        ours = bool(paths) and len(paths) == len(urls) and all(path.suffix.lower() in TAKEN for path in paths)
+        if not ours or event.modifiers() != Qt.KeyboardModifier.NoModifier:
+            return False
+        event.acceptProposedAction()
+        self.files_dropped.emit(paths)
+        return True
 
 
 def dropped_paths(urls: Iterable[Any]) -> list[Path]:

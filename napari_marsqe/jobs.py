@@ -4,50 +4,23 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from napari.qt.threading import thread_worker
-from qtpy.QtCore import QCoreApplication, QObject, Signal
+from qtpy.QtCore import QCoreApplication, QObject, QTimer, Signal
 
-from marsqe.errors import MarsqeError
 from marsqe.progress import Progress, Steps
+from napari_marsqe.driving import Cancelled, Clock, Failure, Numbered, Outcome, Success, drive
+
+__all__ = ["Cancelled", "Clock", "Failure", "Outcome", "Runner", "Success", "Task", "drive"]
 
 _log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class Success:
-    """The result of a job."""
-
-    value: Any
-
-
-@dataclass(frozen=True)
-class Failure:
-    """The error that ended a job; its text is ready for people."""
-
-    error: Exception
-
-    @property
-    def text(self) -> str:
-        """What happened and, where the engine knows it, what to do next."""
-        if isinstance(self.error, MarsqeError):
-            return _sentence(str(self.error))
-        if isinstance(self.error, MemoryError):
-            return "There was not enough memory. Close other programs or images, then try again."
-        return f"Something unexpected went wrong ({type(self.error).__name__}: {self.error}). The layers are untouched."
-
-
-@dataclass(frozen=True)
-class Cancelled:
-    """The job was left before its end."""
-
-
-Outcome = Success | Failure | Cancelled
+GRACE = 600
+"""Milliseconds that a cancelled job has to reach the end of its part; then it is left to run out, unheard."""
 
 
 @dataclass(frozen=True)
@@ -63,58 +36,23 @@ class Task:
     steps : callable
         Makes the engine's generator; called in the worker thread, so that heavy imports happen there.
     apply : callable
-        Takes the result in the main thread.
+        Takes the result in the main thread. Where it is a generator, each part up to a ``yield`` gets a turn of the
+        event loop of its own, so that the window stays alive between them.
     owner : object
         What the job is for; :meth:`Runner.cancel_for` cancels by it.
+    watch : callable, optional
+        Told of every progress, in the main thread.
+    abandon : callable, optional
+        Called when the job was cancelled or failed, to take back what ``watch`` has shown.
     """
 
     key: str
     title: str
     steps: Callable[[], Steps[Any]]
-    apply: Callable[[Any], None]
+    apply: Callable[[Any], Iterator[None] | None]
     owner: object = None
-
-
-def drive(make_steps: Callable[[], Steps[Any]], cancelled: threading.Event) -> Generator[Progress, None, Outcome]:
-    """Drive long work to its end, yielding its progress and returning its outcome; no exception leaves it.
-
-    Qt bindings treat errors that escape a thread differently, up to ending the process: here they become values.
-    """
-    try:
-        steps = make_steps()
-        try:
-            while not cancelled.is_set():
-                try:
-                    progress = next(steps)
-                except StopIteration as stop:
-                    return Success(stop.value)
-                yield progress
-            return Cancelled()
-        finally:
-            steps.close()
-    except Exception as error:
-        if not isinstance(error, MarsqeError):
-            _log.exception("a MarsQE job failed")
-        return Failure(error)
-
-
-class Clock:
-    """Estimates the time left from the parts of one step that are done."""
-
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        self._now = now
-        self._step = ""
-        self._start = 0.0
-        self._first = 0
-
-    def left(self, progress: Progress) -> float | None:
-        """Seconds left in the step of ``progress``; None until a part of it has been timed."""
-        if progress.step != self._step:
-            self._step, self._start, self._first = progress.step, self._now(), progress.done
-        counted = progress.done - self._first
-        if counted <= 0 or progress.total <= 0:
-            return None
-        return (self._now() - self._start) / counted * max(0, progress.total - progress.done)
+    watch: Callable[[Progress], None] | None = None
+    abandon: Callable[[], None] | None = None
 
 
 class Runner(QObject):
@@ -136,9 +74,16 @@ class Runner(QObject):
         self._waiting: deque[Task] = deque()
         self._task: Task | None = None
         self._event = threading.Event()
-        self._worker: Any = None
+        self._workers: list[Any] = []
+        self._number = 0
+        self._showing: Iterator[None] | None = None
         self._clock = Clock()
         self._closed = False
+        # Timers of our own, which end with us: what is put off must not reach a workbench that has gone meanwhile.
+        self._turn, self._grace = QTimer(self), QTimer(self)
+        for timer, slot in ((self._turn, self._show_more), (self._grace, self._leave_behind)):
+            timer.setSingleShot(True)
+            timer.timeout.connect(slot)
         application = QCoreApplication.instance()
         if application is not None:
             application.aboutToQuit.connect(self.close)
@@ -156,7 +101,7 @@ class Runner(QObject):
     @property
     def is_at_rest(self) -> bool:
         """Whether no thread of ours runs any more, which after closing is a moment later than the cancelling."""
-        return self._worker is None or not self._worker.is_running
+        return not any(worker.is_running for worker in self._workers)
 
     def submit(self, *tasks: Task) -> None:
         """Queue tasks and start the first when nothing is at work."""
@@ -169,34 +114,45 @@ class Runner(QObject):
     def cancel(self) -> None:
         """Ask the running task to stop at its next part, and forget the waiting ones."""
         self._waiting.clear()
-        self._event.set()
+        self._stop()
 
     def cancel_for(self, owner: object) -> None:
         """Cancel if the running task belongs to ``owner``, and forget the waiting tasks that do."""
         self._drop(owner)
         if self._task is not None and self._task.owner is owner:
-            self._event.set()
+            self._stop()
 
     def close(self) -> None:
         """Cancel and take no more tasks; results on their way are dropped."""
         self._closed = True
-        self.cancel()
+        self._waiting.clear()
+        self._event.set()
+
+    def abandon(self) -> None:
+        """Take back what the running task has shown so far; for a workbench that closes while the viewer stays."""
+        if self._task is not None and self._task.abandon is not None:
+            self._task.abandon()
+
+    def _stop(self) -> None:
+        self._event.set()
+        if self._task is not None and self._showing is None:
+            self._grace.start(GRACE)
 
     def _next(self) -> None:
         if not self._waiting or self._closed:
             self._task = None
-            self._worker = None
             if not self._closed:
                 self.idle.emit()
             return
         self._task = task = self._waiting.popleft()
         self._event = threading.Event()
         self._clock = Clock()
-        worker = thread_worker(_named(task), start_thread=False)(task.steps, self._event)
+        self._number += 1
+        worker = thread_worker(_named(task), start_thread=False)(task.steps, self._event, self._number)
         worker.yielded.connect(self._on_yielded)
         worker.returned.connect(self._on_returned)
         worker.aborted.connect(self._on_aborted)
-        self._worker = worker
+        self._workers = [w for w in self._workers if w.is_running] + [worker]
         self.started.emit(task)
         worker.start()
 
@@ -204,26 +160,68 @@ class Runner(QObject):
         if owner is not None:
             self._waiting = deque(task for task in self._waiting if task.owner is not owner)
 
-    def _on_yielded(self, progress: Progress) -> None:
-        if not self._closed and not self._event.is_set():
-            self.progressed.emit(progress, self._clock.left(progress))
+    def _on_yielded(self, told: tuple[int, Progress]) -> None:
+        number, progress = told
+        if self._closed or self._event.is_set() or number != self._number or self._task is None:
+            return
+        self.progressed.emit(progress, self._clock.left(progress))
+        if self._task.watch is not None:
+            try:
+                self._task.watch(progress)
+            except Exception:
+                _log.exception("showing the progress of a MarsQE job failed")
 
     def _on_aborted(self) -> None:
-        self._on_returned(Cancelled())
+        self._on_returned((self._number, Cancelled()))
 
-    def _on_returned(self, outcome: Outcome) -> None:
+    def _leave_behind(self) -> None:
+        """Wait no longer for a cancelled job: its thread ends by itself after the part at work, and nobody listens."""
+        if self._task is not None and self._event.is_set():
+            number, self._number = self._number, self._number + 1
+            _log.info("a cancelled MarsQE job (%d) is still at its last part", number)
+            self._end(Cancelled())
+
+    def _on_returned(self, told: tuple[int, Outcome]) -> None:
+        number, outcome = told
         task = self._task
-        if self._closed or task is None:
+        if self._closed or task is None or number != self._number:
             return
         if isinstance(outcome, Success) and self._event.is_set():
             outcome = Cancelled()
-        if isinstance(outcome, Success):
-            outcome = self._apply(task, outcome)
-        self._task = None
+        if not isinstance(outcome, Success):
+            self._end(outcome)
+            return
+        try:
+            self._showing = task.apply(outcome.value)
+        except Exception as error:
+            self._end(_unshown(error))
+            return
+        self._show_more()
+
+    def _show_more(self) -> None:
+        try:
+            if self._showing is not None and not self._closed:
+                next(self._showing)
+                self._turn.start()
+                return
+        except StopIteration:
+            pass
+        except Exception as error:
+            self._end(_unshown(error))
+            return
+        self._end(Success(None))
+
+    def _end(self, outcome: Outcome) -> None:
+        task, self._task, self._showing = self._task, None, None
+        self._grace.stop()
+        if self._closed or task is None:
+            return
         if isinstance(outcome, Success):
             self.succeeded.emit(task)
         else:
             self._drop(task.owner)
+            if task.abandon is not None:
+                task.abandon()
             if isinstance(outcome, Failure):
                 self.failed.emit(task, outcome)
             else:
@@ -232,27 +230,22 @@ class Runner(QObject):
         if self._task is None:
             self._next()
 
-    @staticmethod
-    def _apply(task: Task, outcome: Success) -> Outcome:
-        try:
-            task.apply(outcome.value)
-        except Exception as error:
-            _log.exception("showing the result of a MarsQE job failed")
-            return Failure(error)
-        return outcome
+
+def _unshown(error: Exception) -> Failure:
+    _log.exception("showing the result of a MarsQE job failed")
+    return Failure(error)
 
 
-def _named(task: Task) -> Callable[..., Generator[Progress, None, Outcome]]:
+def _named(task: Task) -> Callable[..., Numbered]:
     # napari's "still busy, close anyway?" dialog shows the function's name: let it say what is at work.
-    def work(make_steps: Callable[[], Steps[Any]], cancelled: threading.Event) -> Generator[Progress, None, Outcome]:
-        return (yield from drive(make_steps, cancelled))
+    def work(make_steps: Callable[[], Steps[Any]], cancelled: threading.Event, number: int) -> Numbered:
+        steps = drive(make_steps, cancelled)
+        while True:
+            try:
+                progress = next(steps)
+            except StopIteration as stop:
+                return number, stop.value
+            yield number, progress
 
     work.__qualname__ = work.__name__ = f"MarsQE: {task.title}"
     return work
-
-
-def _sentence(text: str) -> str:
-    text = text.strip()
-    text = text[:1].upper() + text[1:]
-    # A command in quotes is to be copied, and a full stop would go along.
-    return text if text.endswith((".", "!", "?", '"')) else f"{text}."

@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 from marsqe.errors import SettingError
 from marsqe.image import MarsImage, Pixels
 from marsqe.results import TILE, Enhancement, Judgement, Matches, Region
-from marsqe.terrain import CLASSES, COLOURS, Terrain
+from marsqe.terrain import CLASSES, PALETTES, Terrain
+from napari_marsqe.settings import engine_settings
 
 LayerData = tuple[Any, dict[str, Any], str]
 
 KEY: Final = "marsqe"
 COMPRESSED, TRUTH, IMAGE = "compressed", "truth", "image"
 TERRAIN, REFERENCES, ENHANCED = "terrain", "references", "enhanced"
+PREVIEW: Final = "preview"
 RESIDUAL, RESIDUAL_BEFORE, GAIN, CHANGE, TILE_MARK = "residual", "residual before", "gain", "change", "tile"
 SOURCES: Final = (COMPRESSED, TRUTH, IMAGE)
 
@@ -129,21 +131,27 @@ def pixels_of(layer: Any) -> Pixels:
 
 def terrain_layer(stem: str, terrain: Terrain, frame: Frame) -> LayerData:
     """Terrain labels, with the class in the status bar and class colours."""
-    import pandas as pd
     from napari.utils.colormaps import DirectLabelColormap
 
+    palette = PALETTES[engine_settings().palette]
     colours: dict[int | None, Any] = {None: "transparent", 0: "transparent"}
-    colours |= {i: tuple(c / 255 for c in COLOURS[name]) for i, name in enumerate(CLASSES, 1)}
-    features = pd.DataFrame({"index": range(len(CLASSES) + 1), "terrain": ["unlabelled", *CLASSES]})
+    colours |= {i: tuple(c / 255 for c in palette[name]) for i, name in enumerate(CLASSES, 1)}
     arguments = {
         "name": name_of(stem, "terrain"),
         "opacity": 0.4,
         "colormap": DirectLabelColormap(color_dict=colours),
-        "features": features,
+        "features": terrain_features(),
         **frame.pixels(),
     }
     # A copy: who paints in the layer must not change, unseen, what was matched and is written to the record.
     return terrain.labels.copy(), arguments | _metadata(TERRAIN, terrain=terrain), "labels"
+
+
+def terrain_features() -> Any:
+    """The names of the labels, as the status bar shows them: a table with the columns index and terrain."""
+    import pandas as pd
+
+    return pd.DataFrame({"index": range(len(CLASSES) + 1), "terrain": ["unlabelled", *CLASSES]})
 
 
 def references_layer(stem: str, mosaic: Pixels, matches: Matches, frame: Frame, full_scale: int) -> LayerData:
@@ -157,6 +165,12 @@ def enhanced_layer(enhancement: Enhancement, stem: str, frame: Frame) -> LayerDa
     name = name_of(stem, f"enhanced ({enhancement.model})")
     arguments = _image_arguments(enhancement.pixels, name, enhancement.source.full_scale)
     return enhancement.pixels, arguments | frame.pixels() | _metadata(ENHANCED, enhancement=enhancement), "image"
+
+
+def preview_layer(pixels: Pixels, stem: str, frame: Frame, full_scale: int) -> LayerData:
+    """An enhancement that is at work: the source's pixels, into which finished parts are painted."""
+    arguments = _image_arguments(pixels, name_of(stem, "enhancing …"), full_scale)
+    return pixels, arguments | frame.pixels() | _metadata(PREVIEW), "image"
 
 
 def judgement_layers(stem: str, judgement: Judgement, frame: Frame) -> dict[str, LayerData]:
@@ -206,8 +220,7 @@ def put(viewer: Any, existing: Any | None, new: LayerData) -> Any:
     data, arguments, kind = new
     if existing is None or existing not in viewer.layers:
         layer = viewer.add_layer(Layer.create(data, arguments, kind))
-        if role_of(layer) in _MEASURED:
-            _show_scale(layer)
+        show_scale(layer)
         return layer
     # What the user set on the layer (name, visibility, opacity, colours) stays as it is.
     existing.data = data
@@ -218,8 +231,10 @@ def put(viewer: Any, existing: Any | None, new: LayerData) -> Any:
     return existing
 
 
-def _show_scale(layer: Any) -> None:
-    # Colours that stand for numbers come with a scale; napari draws it only while the layer is visible.
+def show_scale(layer: Any) -> None:
+    """Give a layer whose colours stand for numbers its scale; napari draws it only while the layer is visible."""
+    if role_of(layer) not in _MEASURED:
+        return
     bar = layer.colorbar
     bar.position, bar.size, bar.font_size, bar.visible = "bottom_right", (14, 110), 8, True
 

@@ -38,3 +38,26 @@ def read_layers(path: PathLike) -> list[LayerData]:
 
     paths = [path] if isinstance(path, str) else list(path)
     return [source_layer(marsqe.open_image(p)) for p in paths]
+
+
+def get_session_reader(path: PathLike) -> Callable[[PathLike], list[LayerData]] | None:
+    """Offer to read a folder that "Save session" has written."""
+    from napari_marsqe.saving.folder import SUFFIX
+
+    return read_session if isinstance(path, str) and Path(path).suffix.lower() == SUFFIX else None
+
+
+def read_session(path: PathLike) -> list[LayerData]:
+    """All layers of a session; an open workbench takes them up as it left them.
+
+    Raises
+    ------
+    ReadError
+        If the folder is no session, of a newer version, or damaged.
+    """
+    from marsqe.progress import run
+    from napari_marsqe.saving.sessions import open_steps
+
+    assert isinstance(path, str)
+    made, _ = run(open_steps(Path(path)))
+    return made

@@ -50,6 +50,14 @@ def visible_region(viewer: Any, case: Case) -> Region | None:
     return None if (height, width) == case.image.shape else Region(left, top, width, height)
 
 
+def looked_at(viewer: Any, case: Case) -> Region | None:
+    """What of a case's image is on the screen, to be done first; None where all of it is, or nothing."""
+    try:
+        return visible_region(viewer, case)
+    except SettingError:
+        return None
+
+
 def selected_region(case: Case) -> Region:
     """The rectangle that the selected tiles span."""
     if case.selected is None or conventions.TILE_MARK not in case.layers:

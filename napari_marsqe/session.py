@@ -1,90 +1,28 @@
-"""What the workbench works on: one case for each image, with its results and the layers that show them."""
+"""What the workbench works on: all cases of a viewer, and the one that is shown."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
-import numpy as np
-from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
 
+from marsqe.errors import SettingError
 from marsqe.image import MarsImage, Pixels
-from marsqe.results import Enhancement, Judgement
 from napari_marsqe import layers as conventions
+from napari_marsqe.case import Case, enhanced_role
 from napari_marsqe.layers import Frame, LayerData
-from napari_marsqe.work import Understanding
+
+__all__ = ["Case", "Session", "enhanced_role", "session_of"]
+
+_LIVE: WeakSet[Session] = WeakSet()
 
 
-@dataclass(eq=False)
-class Case:
-    """One image on its way through the steps.
-
-    Attributes
-    ----------
-    image : MarsImage
-    source : napari layer
-        The layer that shows it; when it is removed the case is forgotten.
-    stem : str
-        First part of the names of new layers.
-    truth : napari layer or None
-    understanding, enhancement, judgement, exported
-        Results so far; where the enhancement was saved.
-    layers : dict
-        Layers of the results by role. Layers are known by identity: renaming one changes nothing.
-    selected : pair of (row, column), or None
-        First and last tile of the rectangle that was clicked.
-    put_away : list
-        Layers that were visible when another case took over.
-    """
-
-    image: MarsImage
-    source: Any
-    stem: str
-    truth: Any | None = None
-    understanding: Understanding | None = None
-    enhancement: Enhancement | None = None
-    judgement: Judgement | None = None
-    exported: Path | None = None
-    layers: dict[str, Any] = field(default_factory=dict)
-    selected: tuple[tuple[int, int], tuple[int, int]] | None = None
-    put_away: list[Any] = field(default_factory=list)
-
-    @property
-    def frame(self) -> Frame:
-        """Where the image lies in the world."""
-        return Frame.of(self.source)
-
-    @property
-    def enhanced(self) -> Any | None:
-        """The layer of the newest enhancement."""
-        return None if self.enhancement is None else self.layers.get(enhanced_role(self.enhancement.model))
-
-    @property
-    def redrawn(self) -> NDArray[Any] | None:
-        """Labels of the terrain layer where somebody drew in it since they were matched, else None."""
-        layer = self.layers.get(conventions.TERRAIN)
-        if layer is None or self.understanding is None:
-            return None
-        labels = np.asarray(layer.data)
-        return None if np.array_equal(labels, self.understanding.terrain.labels) else labels
-
-    @property
-    def next_step(self) -> str:
-        """Name of the step that is to be done next; empty when all are done."""
-        done = {
-            "understand": self.understanding,
-            "enhance": self.enhancement,
-            "judge": self.judgement,
-            "export": self.exported,
-        }
-        return next((step for step, result in done.items() if result is None), "")
-
-
-def enhanced_role(model: str) -> str:
-    """Key of an enhanced layer among a case's layers: each model has its own, so that they can be compared."""
-    return f"{conventions.ENHANCED} {model}"
+def session_of(known: list[dict[str, Any]]) -> Session | None:
+    """The session in whose viewer is a layer of which we know one of these facts; told by identity."""
+    wanted = {id(facts) for facts in known}
+    shown = ((session, layer) for session in list(_LIVE) for layer in session.viewer.layers)
+    return next((session for session, layer in shown if id(conventions.facts(layer)) in wanted), None)
 
 
 class Session(QObject):
@@ -106,6 +44,7 @@ class Session(QObject):
         self.cases: list[Case] = []
         self.case: Case | None = None
         self._drawn: tuple[int, bool] = (0, False)
+        _LIVE.add(self)
         viewer.layers.events.inserted.connect(self._on_inserted)
         viewer.layers.events.removed.connect(self._on_removed)
         viewer.layers.events.reordered.connect(self._on_layers)
@@ -115,6 +54,7 @@ class Session(QObject):
 
     def disconnect_viewer(self) -> None:
         """Let go of the viewer."""
+        _LIVE.discard(self)
         events = self.viewer.layers.events
         for event, slot in (
             (events.inserted, self._on_inserted),
@@ -125,13 +65,41 @@ class Session(QObject):
         for layer in self.viewer.layers:
             self._listen(layer, on=False)
 
-    def open(self, image: MarsImage, truth: MarsImage | None = None) -> Case:
-        """Show an image that was read, its truth beneath it, and make it the current case."""
+    def open(self, image: MarsImage, truth: MarsImage | None = None, *, aside: bool = False) -> Case:
+        """Show an image that was read, its truth beneath it, and make it the current case.
+
+        With ``aside`` it waits, hidden, and the current case stays.
+        """
+        before = self.case if aside else None
         if truth is not None:
             conventions.put(self.viewer, None, conventions.truth_layer(truth, image))
         role = conventions.COMPRESSED if truth is not None else None
-        source = conventions.put(self.viewer, None, conventions.source_layer(image, role))
-        return self.choose(source)
+        case = self.choose(conventions.put(self.viewer, None, conventions.source_layer(image, role)))
+        if before is not None:
+            self.choose(before.source)
+        return case
+
+    def add_truth(self, case: Case, truth: MarsImage) -> None:
+        """Show the original of a case's image beneath it, and make it the case's truth.
+
+        Raises
+        ------
+        SettingError
+            If it differs in size, colour or depth: then it cannot be compared.
+        """
+        from napari.layers import Layer
+
+        ours, theirs = case.image.pixels, truth.pixels
+        if ours.shape != theirs.shape or ours.dtype != theirs.dtype:
+            raise SettingError(
+                f"'{truth.name}' ({theirs.shape[1]} x {theirs.shape[0]}, {theirs.dtype}) cannot be the truth of "
+                f"'{case.image.name}' ({ours.shape[1]} x {ours.shape[0]}, {ours.dtype}): size, colour and depth must "
+                "be the same; choose the original of this image"
+            )
+        data, arguments, kind = conventions.truth_layer(truth, case.image)
+        layer = Layer.create(data, arguments | case.frame.pixels(), kind)
+        self.viewer.layers.insert(self.viewer.layers.index(case.source), layer)
+        self.set_truth(case, layer)
 
     def add_simulated(self, image: MarsImage, truth: Pixels, original: Any) -> Case:
         """Show an image that was compressed from the layer ``original``, which is its truth.
@@ -214,8 +182,21 @@ class Session(QObject):
                 return layer
         return None
 
+    def resume(self, case: Case) -> None:
+        """Make a case that comes back from a folder the current one, as it was left."""
+        if case is not self.case:
+            self._put_away(self.case)
+            self.case = case
+        self.changed.emit()
+
     def _take_up(self, layer: Any) -> None:
         facts = conventions.facts(layer)
+        kept = facts.pop("kept", None)
+        if kept is not None:
+            conventions.show_scale(layer)
+            for case, use in kept:
+                case.arrived(self, use, layer)
+            return
         role, image = facts.get("role"), facts.get("image")
         if role in (conventions.COMPRESSED, conventions.IMAGE) and isinstance(image, MarsImage):
             self.choose(layer)

@@ -16,6 +16,8 @@ class EngineSettings:
     quality: int = 30
     faithful: bool = True
     batch: int = 8
+    precision: str = "auto"
+    palette: str = "okabe-ito"
 
 
 _DEFAULTS = asdict(EngineSettings())

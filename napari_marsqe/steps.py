@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from marsqe.errors import MarsqeError
+from marsqe.errors import DeviceMemoryError, MarsqeError
 from napari_marsqe.column import Column
 from napari_marsqe.dropping import DropTarget
 from napari_marsqe.jobs import Failure, Runner, Task
+from napari_marsqe.saving.folder import is_session
+from napari_marsqe.sections.base import Remedy
 from napari_marsqe.sections.enhance import EnhanceSection
 from napari_marsqe.sections.export import ExportSection
 from napari_marsqe.sections.judge import JudgeSection
@@ -18,6 +23,15 @@ from napari_marsqe.session import Case, Session
 from napari_marsqe.views.comparison import Comparison, side_by_side
 from napari_marsqe.views.inspector import Inspector, TilePicker
 from napari_marsqe.wording import escape
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What a section or a tool says until the next task begins: a text of a kind of ``Words``, and what helps."""
+
+    text: str
+    kind: str
+    remedy: Remedy | None = None
 
 
 class BenchSteps(DropTarget):
@@ -34,7 +48,8 @@ class BenchSteps(DropTarget):
     comparison: Comparison
     picker: TilePicker
     column: Column
-    _notices: dict[str, tuple[str, str]]
+    _notices: dict[str, Notice]
+    _skipped: list[str]
     _inspected: Case | None
     _compared: Case | None
 
@@ -43,16 +58,25 @@ class BenchSteps(DropTarget):
         if not self.runner.is_busy:
             self.runner.submit(*tasks)
 
-    def tell(self, key: str, text: str, kind: str = "Hint") -> None:
+    def tell(self, key: str, text: str, kind: str = "Hint", remedy: Remedy | None = None) -> None:
         """Show a text in the section or tool of that key, until the next task begins."""
-        self._notices[key] = (text, kind)
+        self._notices[key] = Notice(text, kind, remedy)
         self.refresh()
 
     def fail(self, key: str, failure: Failure) -> None:
         """Tell what went wrong, in the section or tool of that key and as napari's notification."""
         from napari.utils.notifications import show_error
 
-        self.tell(key, escape(failure.text), "Error")
+        remedy = None
+        if isinstance(failure.error, DeviceMemoryError) and key in ("understand", "enhance"):
+            words = "Do this step again on the processor, which is slower and has more memory."
+            remedy = Remedy("Use the processor instead", words, partial(self._run_on_processor, key))
+        text = escape(failure.text)
+        if key == "open":
+            # One of several files: what went wrong with the others is told as well.
+            self._skipped.append(text)
+            text = "<br>".join(self._skipped)
+        self.tell(key, text, "Error", remedy)
         show_error(failure.text)
 
     def refresh(self) -> None:
@@ -61,11 +85,50 @@ class BenchSteps(DropTarget):
 
     def open_path(self, path: str | Path, truth: str | Path | None = None) -> None:
         """Open an image file, with its uncompressed original if there is one."""
+        self._skipped.clear()
         original = Path(truth) if truth is not None else None
         self.runner.submit(self.open.open_task(self.session, Path(path), original))
 
+    def open_paths(self, paths: Sequence[Path]) -> None:
+        """Open several files, one after another; the first is shown, the others wait as next images.
+
+        Sessions among them are reopened. What cannot be opened is named and skipped.
+        """
+        self._skipped.clear()
+        images = [path for path in paths if not is_session(path)]
+        tasks = [
+            self.open.open_task(self.session, path, left=len(images) - number, aside=number > 1)
+            for number, path in enumerate(images, 1)
+        ]
+        tasks += [self.open.session_task(self, path) for path in paths if is_session(path)]
+        self.runner.submit(*tasks)
+
+    def show_next(self) -> None:
+        """Show the image after the current one, after the last the first."""
+        cases, case = self.session.cases, self.session.case
+        if case is not None and len(cases) > 1:
+            self.session.choose(cases[(cases.index(case) + 1) % len(cases)].source)
+
+    def open_truth(self, path: Path) -> None:
+        """Open the uncompressed original of the current image."""
+        if self.session.case is not None:
+            self.submit(self.open.truth_task(self.session, self.session.case, path, self.run_judge))
+
+    def save_session(self, folder: Path) -> None:
+        """Save all images with their layers and results into a folder."""
+        try:
+            self.submit(self.open.save_task(self.session, folder))
+        except MarsqeError as error:
+            self.fail("open", Failure(error))
+
+    def open_session(self, folder: Path) -> None:
+        """Reopen what was saved in a folder."""
+        self._skipped.clear()
+        self.runner.submit(self.open.session_task(self, folder))
+
     def open_sample(self, name: str) -> None:
         """Open a bundled sample and its truth."""
+        self._skipped.clear()
         self.runner.submit(self.open.sample_task(self.session, name))
 
     def run_understand(self) -> None:
@@ -121,6 +184,7 @@ class BenchSteps(DropTarget):
 
     def run_simulate(self) -> None:
         """Compress the chosen layer, as a rover would before it sends it."""
+        self._skipped.clear()
         try:
             task = self.open.simulate_task(self.session)
         except MarsqeError as error:
@@ -159,8 +223,13 @@ class BenchSteps(DropTarget):
     def _understanding(self, case: Case) -> Task:
         return self.understand.task(self.session, case, self.enhance.device.value)
 
+    def _run_on_processor(self, key: str) -> None:
+        self.enhance.device.set_value("cpu")
+        {"understand": self.run_understand, "enhance": self.run_enhance}[key]()
+
     def _on_source(self, layer: Any) -> None:
         self._notices.clear()
+        self._skipped.clear()
         if layer is None:
             self.refresh()
             return

@@ -61,7 +61,9 @@ class Tool:
     panel: str
 
 
-TOOLS: tuple[Tool, ...] = ()
+TOOLS: tuple[Tool, ...] = (
+    Tool("help", "Help and shortcuts", "What to press, and a few hints.", "napari_marsqe.shortcuts:HelpPanel"),
+)
 
 
 class Drawer(QFrame):

@@ -1,4 +1,4 @@
-"""What the workbench says, in plain words. Pure functions of the engine's values."""
+"""What the workbench says, in plain words: functions of the engine's values, and of the chosen colours."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import math
 
 from marsqe.image import MarsImage
 from marsqe.results import Enhancement, Judgement, Matches
-from marsqe.terrain import COLOURS, Terrain
+from marsqe.terrain import PALETTES, Terrain
+from napari_marsqe.settings import engine_settings
 
 MINUS = "−"
 _ON_BOARD = ("ICER", "LOCO", "JPEG on board")
@@ -144,7 +145,7 @@ def count(number: int, noun: str) -> str:
 
 def chip(terrain: str) -> str:
     """A small square in a class's colour."""
-    red, green, blue = COLOURS.get(terrain, (128, 128, 128))
+    red, green, blue = PALETTES[engine_settings().palette].get(terrain, (128, 128, 128))
     return f"<span style='color:#{red:02x}{green:02x}{blue:02x}'>■</span>"
 
 

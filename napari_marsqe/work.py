@@ -94,25 +94,14 @@ def rematch(image: MarsImage, found: Understanding, labels: NDArray[Any]) -> Ste
 
 
 def enhance(
-    image: MarsImage,
-    found: Understanding | None,
-    region: Region | None = None,
-    *,
-    model: str,
-    device: str,
-    faithful: bool,
-    batch: int,
+    image: MarsImage, found: Understanding | None, region: Region | None = None, **settings: Any
 ) -> Steps[Enhancement]:
-    """Enhance with what was understood: a region, or all where it is None."""
+    """Enhance with what was understood: a region, or all where it is None; settings as of the engine's."""
     yield Progress("Loading the model", 0, 0)
     import marsqe
 
-    terrain, matches = (None, None) if found is None else (found.terrain, found.matches)
-    return (
-        yield from marsqe.enhance_steps(
-            *(image, model, device, region), terrain=terrain, matches=matches, faithful=faithful, batch=batch
-        )
-    )
+    understood: dict[str, Any] = {} if found is None else {"terrain": found.terrain, "matches": found.matches}
+    return (yield from marsqe.enhance_steps(image, region=region, **understood, **settings))
 
 
 def judge(enhancement: Enhancement, truth: Pixels | None) -> Steps[Judgement]:

@@ -10,6 +10,7 @@ from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_marsqe.column import Column
+from napari_marsqe.dropping import CanvasDrops
 from napari_marsqe.jobs import Failure, Runner, Task
 from napari_marsqe.progress_strip import ProgressStrip
 from napari_marsqe.sections.base import Section
@@ -20,7 +21,8 @@ from napari_marsqe.sections.open import OpenSection
 from napari_marsqe.sections.understand import UnderstandSection
 from napari_marsqe.session import Case, Session
 from napari_marsqe.settings import engine_settings
-from napari_marsqe.steps import BenchSteps
+from napari_marsqe.shortcuts import Shortcuts
+from napari_marsqe.steps import BenchSteps, Notice
 from napari_marsqe.theme import ThemeFollower
 from napari_marsqe.tools import TOOLS, Drawer
 from napari_marsqe.views.comparison import Comparison
@@ -49,6 +51,7 @@ class Workbench(BenchSteps):
         self.runner = Runner(self)
         self.comparison = Comparison(self.viewer, self)
         self.picker = TilePicker(self.session, self)
+        self.drops = CanvasDrops(self.viewer, self)
 
         self.open = OpenSection(settings.quality)
         self.understand = UnderstandSection()
@@ -65,9 +68,10 @@ class Workbench(BenchSteps):
             "export": self.export,
         }
         self.drawers = {tool.key: Drawer(tool, self) for tool in TOOLS}
-        theme = ThemeFollower(self.viewer, self)
-        self._followers = (self.session, self.comparison, self.picker, theme, *self.drawers.values())
-        self._notices: dict[str, tuple[str, str]] = {}
+        shown = (self.comparison, self.picker, ThemeFollower(self.viewer, self), Shortcuts(self), self.drops)
+        self._followers = (self.session, *shown, *self.drawers.values())
+        self._notices: dict[str, Notice] = {}
+        self._skipped: list[str] = []
         self._inspected: Case | None = None
         self._compared: Case | None = None
         self._build()
@@ -81,12 +85,16 @@ class Workbench(BenchSteps):
             self.comparison.stop()
         for section in self._sections.values():
             section.refresh(self.session, busy)
+            section.offer(None)
         for drawer in self.drawers.values():
             drawer.refresh(self.session, busy)
         for key, notice in self._notices.items():
-            place = self._sections.get(key) or self.drawers.get(key)
+            section_or_none = self._sections.get(key)
+            place = section_or_none or self.drawers.get(key)
             if place is not None:
-                place.say(*notice)
+                place.say(notice.text, notice.kind)
+            if section_or_none is not None:
+                section_or_none.offer(notice.remedy)
         following = case.next_step if case is not None else "open"
         for key, section in self._sections.items():
             section.mark_next(key == following)
@@ -104,6 +112,7 @@ class Workbench(BenchSteps):
         if event.type() == QEvent.Type.ParentChange:
             was_docked, self._docked = self._docked, self.parent() is not None
             if was_docked and not self._docked:
+                self.runner.abandon()
                 _let_go(self.runner, self._followers)
                 QTimer.singleShot(0, self.deleteLater)
         return super().event(event)
@@ -130,7 +139,12 @@ class Workbench(BenchSteps):
         runner.idle.connect(self._on_idle)
         self.progress.cancel_requested.connect(runner.cancel)
         self.open.path_chosen.connect(self.open_path)
-        self.file_dropped.connect(self.open_path)
+        self.open.next_requested.connect(self.show_next)
+        self.open.truth_file_chosen.connect(self.open_truth)
+        self.open.session_saved.connect(self.save_session)
+        self.open.session_chosen.connect(self.open_session)
+        self.files_dropped.connect(self.open_paths)
+        self.drops.files_dropped.connect(self.open_paths)
         self.open.sample_chosen.connect(self.open_sample)
         self.open.source_chosen.connect(self._on_source)
         self.open.truth_chosen.connect(self._on_truth)
@@ -149,6 +163,8 @@ class Workbench(BenchSteps):
 
     def _on_started(self, task: Task) -> None:
         self._notices.clear()
+        if self._skipped:
+            self._notices["open"] = Notice("<br>".join(self._skipped), "Error")
         self.progress.start(task)
         self.refresh()
 

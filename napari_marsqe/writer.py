@@ -1,4 +1,4 @@
-"""Writer contribution: an enhanced layer as TIFF with its provenance."""
+"""Writer contributions: an enhanced layer as TIFF with its provenance, and all layers of a workbench as a session."""
 
 from __future__ import annotations
 
@@ -37,3 +37,22 @@ def write_enhanced(path: str, data: Any, attributes: dict[str, Any]) -> list[str
             "enhance again, or save it with napari's own writer"
         )
     return [str(save_enhancement(replace(enhancement, pixels=pixels), Path(path)))]
+
+
+def write_session(path: str, layers: list[tuple[Any, dict[str, Any], str]]) -> list[str]:
+    """Write the whole session of the workbench that shows these layers into one folder.
+
+    Raises
+    ------
+    ExportError
+        If no workbench shows them, or the folder cannot be written.
+    """
+    from marsqe.progress import run
+    from napari_marsqe.saving.sessions import save_steps
+    from napari_marsqe.session import session_of
+
+    known = [(attributes.get("metadata") or {}).get(KEY) for _, attributes, _ in layers]
+    session = session_of([facts for facts in known if facts is not None])
+    if session is None:
+        raise ExportError("these layers are in no MarsQE Workbench; open it (Plugins > MarsQE Workbench), then save")
+    return [str(run(save_steps(session, Path(path))()))]

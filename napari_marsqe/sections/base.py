@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QFrame, QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
@@ -25,6 +28,15 @@ class Fold(QPushButton):
     def _show(self, on: bool) -> None:
         self.setText(f"{'▾' if on else '▸'}  {self._title}")
         self._body.setVisible(on)
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """A button that does what helps after something went wrong."""
+
+    text: str
+    tooltip: str
+    do: Callable[[], None]
 
 
 class Section(QFrame):
@@ -52,6 +64,10 @@ class Section(QFrame):
         self.action.setMinimumWidth(100)
         self.action.clicked.connect(self.requested)
         self.summary = Words()
+        self.remedy = QPushButton()
+        self.remedy.hide()
+        self.remedy.clicked.connect(self._on_remedy)
+        self._do: Callable[[], None] | None = None
         self.body = QWidget()
         self.options = form(self.body)
         self.heading = Fold(title, self.body, f"Show or hide the options of “{title.lstrip('12345 ')}”.")
@@ -67,6 +83,7 @@ class Section(QFrame):
         self.column.setSpacing(4)
         self.column.addLayout(row)
         self.column.addWidget(self.summary)
+        self.column.addWidget(self.remedy)
         self.column.addWidget(self.body)
 
     def offer_options(self, *, shown: bool) -> None:
@@ -79,6 +96,18 @@ class Section(QFrame):
     def say(self, text: str, kind: str = "Result") -> None:
         """Write the summary; see :meth:`Words.say`."""
         self.summary.say(text, kind)
+
+    def offer(self, remedy: Remedy | None) -> None:
+        """Show a button that helps after what the summary says, or none."""
+        self._do = remedy.do if remedy is not None else None
+        self.remedy.setVisible(remedy is not None)
+        if remedy is not None:
+            self.remedy.setText(remedy.text)
+            self.remedy.setToolTip(remedy.tooltip)
+
+    def _on_remedy(self) -> None:
+        if self._do is not None:
+            self._do()
 
     def mark_next(self, is_next: bool) -> None:
         """Make the button stand out as the one to press next."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from functools import partial
 
 from qtpy.QtCore import Qt
@@ -13,14 +14,16 @@ from marsqe.results import Enhancement
 from napari_marsqe import layers as conventions
 from napari_marsqe import regions, work
 from napari_marsqe.jobs import Task
+from napari_marsqe.preview import Preview
 from napari_marsqe.sections.base import Section
 from napari_marsqe.sections.choices import Choice
-from napari_marsqe.session import Case, Session, enhanced_role
+from napari_marsqe.session import Case, Session
 from napari_marsqe.settings import EngineSettings, engine_settings, remember
 from napari_marsqe.wording import describe_enhancement
 
 KEY = "enhance"
 HINT = "Removes the blocks and blur of compression; finds the terrain first where needed."
+PRECISIONS = (("Automatic", "auto"), ("32 bits", "float32"))
 _GPU = ("Apple GPU", "mps") if sys.platform == "darwin" else ("NVIDIA GPU", "cuda")
 
 
@@ -37,16 +40,23 @@ class EnhanceSection(Section):
         self.region = Choice(
             regions.CHOICES, "What is enhanced; the rest stays as it is. Click a tile to select it, more with Shift."
         )
+        self.precision = Choice(
+            PRECISIONS, "How numbers are kept: “Automatic” takes 16 bits where the device is faster with them."
+        )
         self.faithful = QCheckBox("Keep faithful to the JPEG")
         self.faithful.setChecked(settings.faithful)
         self.faithful.setToolTip("Holds every frequency inside the interval that the JPEG recorded, up to rounding.")
         self.faithful.toggled.connect(partial(remember, "faithful"))
         self.options.addRow("Model", self.model)
         self.options.addRow("Device", self.device)
+        self.options.addRow("Precision", self.precision)
         self.options.addRow("Region", self.region)
         self.options.addRow(self.faithful)
         self._wanted_model = settings.model
         self.device.set_value(settings.device)
+        self.precision.set_value(settings.precision)
+        for name, choice in (("model", self.model), ("device", self.device), ("precision", self.precision)):
+            choice.chosen.connect(partial(remember, name))
         self.offer_options(shown=False)
 
     def task(self, session: Session, case: Case) -> Task:
@@ -57,29 +67,31 @@ class EnhanceSection(Section):
         SettingError
             If the chosen region is empty.
         """
-        model, device, faithful = self.model.value, self.device.value, self.faithful.isChecked()
-        region, batch = regions.region_of(self.region.value, session.viewer, case), engine_settings().batch
+        settings = {
+            "model": self.model.value,
+            "device": self.device.value,
+            "precision": self.precision.value,
+            "faithful": self.faithful.isChecked(),
+            "batch": engine_settings().batch,
+            "first": regions.looked_at(session.viewer, case),
+        }
+        region = regions.region_of(self.region.value, session.viewer, case)
+        preview = Preview(session, case)
 
         def steps() -> Steps[Enhancement]:
             # Asked for when the task begins: the task before it may have understood the image just now.
-            return work.enhance(
-                *(case.image, case.understanding, region),
-                model=model,
-                device=device,
-                faithful=faithful,
-                batch=batch,
-            )
+            return work.enhance(case.image, case.understanding, region, **settings)
 
-        def apply(enhancement: Enhancement) -> None:
+        def apply(enhancement: Enhancement) -> Iterator[None]:
             if not session.knows(case):
                 return
             case.enhancement, case.judgement, case.exported = enhancement, None, None
-            layer = conventions.enhanced_layer(enhancement, case.stem, case.frame)
-            session.show(case, enhanced_role(enhancement.model), layer).visible = True
+            preview.finish(enhancement).visible = True
+            yield
             session.hide(case, conventions.TERRAIN, conventions.REFERENCES)
             session.changed.emit()
 
-        return Task(KEY, "Enhancing", steps, apply, owner=case)
+        return Task(KEY, "Enhancing", steps, apply, case, preview.watch, preview.abandon)
 
     def refresh(self, session: Session, busy: bool) -> None:
         """Offer the models and say what was done."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from qtpy.QtWidgets import QPushButton, QWidget
 
 from marsqe.image import Pixels
@@ -40,13 +42,16 @@ class JudgeSection(Section):
             truth: Pixels | None = None if case.truth is None else conventions.pixels_of(case.truth)
             return work.judge(case.enhancement, truth)
 
-        def apply(judgement: Judgement) -> None:
+        def apply(judgement: Judgement) -> Iterator[None]:
             if not session.knows(case):
                 return
             case.judgement = judgement
             shown = conventions.judgement_layers(case.stem, judgement, case.frame)
             for role, layer in shown.items():
                 session.show(case, role, layer)
+                yield
+                if not session.knows(case):
+                    return
             # What another truth, or none, had shown does not belong to this judgement.
             roles = {conventions.RESIDUAL, conventions.RESIDUAL_BEFORE, conventions.GAIN, conventions.CHANGE}
             session.hide(case, *(roles - set(shown)))

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QMenu, QPushButton, QSpinBox, QWidget
 
 from marsqe.image import MarsImage, Pixels
 from napari_marsqe import layers as conventions
 from napari_marsqe import work
 from napari_marsqe.jobs import Task
+from napari_marsqe.layers import LayerData
 from napari_marsqe.reader import SUFFIXES
+from napari_marsqe.saving.folder import SUFFIX
+from napari_marsqe.saving.sessions import open_steps, save_steps
 from napari_marsqe.sections.base import Fold, Section, form
 from napari_marsqe.sections.choices import Choice, LayerChoice
-from napari_marsqe.session import Session
+from napari_marsqe.session import Case, Session
 from napari_marsqe.wording import describe_image
+
+if TYPE_CHECKING:
+    from napari_marsqe.steps import BenchSteps
 
 KEY = "open"
 HINT = (
@@ -35,6 +42,10 @@ class OpenSection(Section):
     truth_chosen = Signal(object)
     source_chosen = Signal(object)
     simulate_requested = Signal()
+    next_requested = Signal()
+    truth_file_chosen = Signal(object)
+    session_saved = Signal(object)
+    session_chosen = Signal(object)
 
     def __init__(self, quality: int, parent: QWidget | None = None) -> None:
         super().__init__("1  Open", "Open…", "Open an image file and read how it was compressed.", parent)
@@ -44,18 +55,30 @@ class OpenSection(Section):
         self.samples = QPushButton("Open a sample")
         self.samples.setToolTip("Open a bundled rover image together with its uncompressed original.")
         self.samples.setMenu(self._sample_menu())
-        self.options.addRow(self.samples)
+        self.kept = QPushButton("Session")
+        self.kept.setToolTip("Save all images with their layers and results into a folder, or reopen such a folder.")
+        self.kept.setMenu(self._session_menu())
+        row = QHBoxLayout()
+        row.addWidget(self.samples, 1)
+        row.addWidget(self.kept)
+        self.options.addRow(row)
 
         self.source = LayerChoice(conventions.is_source, "nothing opened yet", "The image that the steps work on.")
         self.source.chosen.connect(self.source_chosen)
-        self.options.addRow("Image", self.source)
+        self.following = QPushButton("Next")
+        self.following.setToolTip("Show the next of the images that are open.")
+        self.following.clicked.connect(self.next_requested)
+        self.options.addRow("Image", _beside(self.source, self.following))
 
         self._case: Any = None
         self.truth = LayerChoice(
             self._fits_truth, "none", "The uncompressed original, against which the result is judged."
         )
         self.truth.chosen.connect(self.truth_chosen)
-        self.options.addRow("Truth", self.truth)
+        self.truth_file = QPushButton("File…")
+        self.truth_file.setToolTip("Open the uncompressed original from a file.")
+        self.truth_file.clicked.connect(self._ask_truth)
+        self.options.addRow("Truth", _beside(self.truth, self.truth_file))
 
         self._add_simulation(quality)
         self.offer_options(shown=True)
@@ -84,14 +107,68 @@ class OpenSection(Section):
         self.options.addRow(self.simulation)
         self.options.addRow(body)
 
-    def open_task(self, session: Session, path: Path, truth: Path | None = None) -> Task:
-        """Read a file and show it."""
+    def open_task(
+        self, session: Session, path: Path, truth: Path | None = None, *, left: int = 0, aside: bool = False
+    ) -> Task:
+        """Read a file and show it; with ``aside`` it waits behind the image that is shown. ``left`` more follow."""
 
         def apply(read: tuple[MarsImage, MarsImage | None]) -> None:
-            session.open(*read)
-            session.viewer.fit_to_view()
+            waits = aside and session.case is not None
+            session.open(*read, aside=waits)
+            if not waits:
+                session.viewer.fit_to_view()
 
-        return Task(KEY, f"Opening {path.name}", partial(work.open_files, path, truth), apply)
+        more = f", {left} more to come" if left else ""
+        return Task(KEY, f"Opening {path.name}{more}", partial(work.open_files, path, truth), apply)
+
+    def truth_task(self, session: Session, case: Case, path: Path, judge_again: Callable[[], None]) -> Task:
+        """Read the original of a case and put it beneath; what was judged is judged again."""
+
+        def apply(read: tuple[MarsImage, MarsImage | None]) -> None:
+            if session.knows(case):
+                again = case.judgement is not None
+                session.add_truth(case, read[0])
+                if again and session.case is case:
+                    # Once this task has ended: one at a time.
+                    QTimer.singleShot(0, judge_again)
+
+        return Task(KEY, f"Opening {path.name}", partial(work.open_files, path), apply, owner=case)
+
+    def save_task(self, session: Session, folder: Path) -> Task:
+        """Save the session as it is now.
+
+        Raises
+        ------
+        ExportError
+            If there is nothing to save.
+        """
+
+        def apply(written: Path) -> None:
+            from napari.utils.notifications import show_info
+
+            show_info(f"Saved the session {written.name} in {written.parent}")
+
+        return Task(KEY, f"Saving {folder.name}", save_steps(session, folder), apply)
+
+    def session_task(self, bench: BenchSteps, folder: Path) -> Task:
+        """Reopen a saved session: its layers, one for each turn of the event loop, then the view and the tile."""
+
+        def apply(read: tuple[list[LayerData], dict[str, Any]]) -> Iterator[None]:
+            from napari.layers import Layer
+
+            made, view = read
+            for data in made:
+                bench.session.viewer.add_layer(Layer.create(*data))
+                yield
+            camera = bench.session.viewer.scene.camera
+            camera.center, camera.zoom = view["centre"], view["zoom"]
+            case = bench.session.case
+            if case is not None and case.selected is not None:
+                first, last = case.selected
+                bench.inspect(*first)
+                bench.inspect(*last, extend=True)
+
+        return Task(KEY, f"Opening {folder.name}", partial(open_steps, folder), apply)
 
     def sample_task(self, session: Session, name: str) -> Task:
         """Read a sample and its truth and show both."""
@@ -127,8 +204,14 @@ class OpenSection(Section):
         if self.original.value is None and case is not None:
             self.original.set_value(case.truth)
         self.truth.setEnabled(case is not None)
-        for widget in (self.action, self.samples, self.source):
+        for widget in (self.action, self.samples, self.source, self.kept):
             widget.setEnabled(not busy)
+        self.truth_file.setEnabled(case is not None and not busy)
+        number, place = len(session.cases), session.cases.index(case) + 1 if case in session.cases else 0
+        self.following.setVisible(number > 1)
+        self.following.setText(f"Next ({place}/{number})")
+        for action in self._needing_case:
+            action.setEnabled(case is not None)
         self._busy = busy
         self._enable_simulate()
         if case is None:
@@ -159,18 +242,54 @@ class OpenSection(Section):
             action.triggered.connect(partial(self._choose_sample, sample.name))
         return menu
 
+    def _session_menu(self) -> QMenu:
+        menu = QMenu(self)
+        save, reopen = menu.addAction("Save session…"), menu.addAction("Open session…")
+        save.triggered.connect(self._ask_save)
+        reopen.triggered.connect(self._ask_session)
+        self._needing_case = [save]
+        return menu
+
+    def _ask_save(self) -> None:
+        proposed = str(Path(self._folder or Path.home()) / f"mars{SUFFIX}")
+        name, _ = QFileDialog.getSaveFileName(self, "Save the session as a folder", proposed)
+        if name:
+            path = Path(name)
+            self.session_saved.emit(path if path.suffix.lower() == SUFFIX else path.with_name(path.name + SUFFIX))
+
+    def _ask_session(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Open a saved session", self._folder)
+        if folder:
+            self.session_chosen.emit(Path(folder))
+
+    def _ask_truth(self) -> None:
+        path = self._ask_image("Open the uncompressed original")
+        if path is not None:
+            self.truth_file_chosen.emit(path)
+
     def _choose_sample(self, name: str, _checked: bool = False) -> None:
         self.sample_chosen.emit(name)
 
     def _ask(self) -> None:
+        path = self._ask_image("Open a Martian image")
+        if path is not None:
+            self.path_chosen.emit(path)
+
+    def _ask_image(self, title: str) -> Path | None:
         # Mission archives write suffixes in capitals, and some systems' dialogs tell the two apart.
         patterns = " ".join(f"*{suffix} *{suffix.upper()}" for suffix in SUFFIXES)
-        path, _ = QFileDialog.getOpenFileName(
-            self, "Open a Martian image", self._folder, f"Images ({patterns});;All files (*)"
-        )
-        if path:
-            self._folder = str(Path(path).parent)
-            self.path_chosen.emit(Path(path))
+        path, _ = QFileDialog.getOpenFileName(self, title, self._folder, f"Images ({patterns});;All files (*)")
+        if not path:
+            return None
+        self._folder = str(Path(path).parent)
+        return Path(path)
+
+
+def _beside(choice: QWidget, button: QPushButton) -> QHBoxLayout:
+    row = QHBoxLayout()
+    row.addWidget(choice, 1)
+    row.addWidget(button)
+    return row
 
 
 def _is_picture(layer: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 
 from qtpy.QtCore import Signal
@@ -35,7 +36,7 @@ class UnderstandSection(Section):
     def task(self, session: Session, case: Case, device: str) -> Task:
         """Understand a case and show the terrain and the references."""
 
-        def apply(found: work.Understanding) -> None:
+        def apply(found: work.Understanding) -> Iterator[None]:
             if not session.knows(case):
                 return
             case.understanding = found
@@ -43,6 +44,9 @@ class UnderstandSection(Section):
                 case.stem, found.mosaic, found.matches, case.frame, case.image.full_scale
             )
             session.show(case, conventions.REFERENCES, mosaic)
+            yield
+            if not session.knows(case):
+                return
             terrain = conventions.terrain_layer(case.stem, found.terrain, case.frame)
             session.show(case, conventions.TERRAIN, terrain)
             session.changed.emit()

@@ -23,6 +23,17 @@ COLOURS: Final = {
 }
 """RGB per class, from the Okabe-Ito palette, told apart by colour-blind readers."""
 
+PALETTES: Final = {
+    "okabe-ito": COLOURS,
+    "tol-muted": {
+        "sky": (136, 204, 238),
+        "sand": (221, 204, 119),
+        "soil": (204, 102, 119),
+        "rock": (51, 34, 136),
+    },
+}
+"""RGB per class of every palette: the usual one, and calmer ones from Paul Tol's "muted" scheme, as safe."""
+
 
 @dataclass(frozen=True)
 class Terrain:
