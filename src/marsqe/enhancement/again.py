@@ -70,11 +70,13 @@ def reenhance_steps(
     if read_card(previous.model)["weights_sha256"] != previous.provenance["model"]["weights_sha256"]:
         raise SettingError("the model has other weights than when this image was enhanced; enhance all of it again")
     terrain = terrain or previous.terrain
+    settings = previous.provenance["settings"]
     result = yield from enhance_steps(
         *(previous.source, previous.model, previous.device, previous.region),
         terrain=terrain,
         matches=matches,
-        faithful=bool(previous.provenance["settings"]["faithful"]),
+        faithful=bool(settings["faithful"]),
+        precision="float32" if settings.get("precision") == "float32" else "auto",
         batch=batch,
         tiles=tiles,
     )
