@@ -75,7 +75,7 @@ class Preview(QObject):
             self._layer = session.show(case, conventions.PREVIEW, data)
         elif case.layers.get(conventions.PREVIEW) is not self._layer:
             return
-        layer = self._layer
+        layer: Any = self._layer
         for part in self._parts:
             r = part.region
             layer.data[r.y : r.y + r.height, r.x : r.x + r.width] = part.pixels
