@@ -107,7 +107,7 @@ class EnhanceSection(Section):
     def _offer_models(self) -> None:
         import marsqe
 
-        models = [m for m in marsqe.list_models() if m["bundled"]]
+        models = [m for m in marsqe.list_models() if m["available"]]
         self.model.set_items([("Automatic", "auto"), *((m["name"], m["name"]) for m in models)])
         for index, model in enumerate(models, 1):
             self.model.setItemData(index, model["description"], Qt.ItemDataRole.ToolTipRole)

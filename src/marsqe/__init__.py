@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from marsqe.image import MarsImage
     from marsqe.judgement import judge
     from marsqe.matching import load_dictionary, match, match_steps, reference_mosaic
-    from marsqe.networks.registry import list_models
+    from marsqe.networks.listing import list_models
     from marsqe.read import open_image
     from marsqe.replaying import Replay, replay, replay_steps
     from marsqe.results import Enhancement, Judgement, Matches, Region
@@ -46,7 +46,7 @@ _HOMES = {
     "enhance": "enhancement",
     "enhance_steps": "enhancement",
     "judge": "judgement",
-    "list_models": "networks.registry",
+    "list_models": "networks.listing",
     "load_dictionary": "matching",
     "match": "matching",
     "match_steps": "matching",

@@ -19,6 +19,7 @@ from marsqe import weights
 from marsqe.errors import SettingError, WeightsError
 from marsqe.networks import registry
 from marsqe.networks.cost import count_macs, count_parameters
+from marsqe.networks.listing import list_models
 from marsqe.networks.swift import MarsQESwift, SwiftConfig
 
 SMALL: dict[str, Any] = {"widths": [4, 6, 8], "encoder": [1, 1], "middle": 1, "decoder": [1, 1], "unshuffle": 2}
@@ -70,7 +71,8 @@ def test_presets_cannot_be_changed() -> None:
 
 def test_listing_and_choosing_need_no_torch() -> None:
     code = (
-        "import sys; from marsqe.networks import registry; registry.list_models(); registry.choose('marsqe', 'cpu');"
+        "import sys; from marsqe.networks import registry, listing; "
+        "listing.list_models(); registry.choose('marsqe', 'cpu');"
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -82,7 +84,7 @@ def test_unknown_name_is_refused_with_the_choices() -> None:
 
 
 def test_without_weights_everything_is_listed_and_loading_says_why_not(folder: Path) -> None:
-    rows = registry.list_models()
+    rows = list_models()
     assert [row["name"] for row in rows] == ["marsqe", "marsqe-lite", "marsqe-swift"]
     assert not any(row["bundled"] or row["weights_sha256"] or row["validation"] for row in rows)
     with pytest.raises(WeightsError, match=r"No trained weights of 'marsqe-lite'.*marsqe models"):
@@ -108,7 +110,7 @@ def test_bundled_network_is_built_from_its_card(folder: Path) -> None:
     assert not loaded.training
     for name, value in trained.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], value)
-    row = registry.list_models()[2]
+    row = list_models()[2]
     assert row["bundled"]
     assert row["parameters"] == count_parameters(trained)
     assert row["validation"]["val/a"]["30"]["mean"] == 1.0

@@ -11,7 +11,7 @@ import numpy as np
 
 import marsqe
 from marsqe.cli.export import export_options
-from marsqe.cli.output import Outcome, emit, follow, for_each
+from marsqe.cli.output import emit, follow, for_each
 from marsqe.cli.paths import output_for
 from marsqe.errors import SettingError
 from marsqe.image import MarsImage
@@ -60,26 +60,6 @@ def describe(image: MarsImage) -> dict[str, Any]:
 
 def _without_none(facts: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in facts.items() if value is not None}
-
-
-def models(arguments: Namespace) -> int:
-    """The presets, their costs and the gains of their weights."""
-    outcome = Outcome([dict(row) for row in marsqe.list_models()])
-
-    def line(r: dict[str, Any]) -> str:
-        weights = r["weights_sha256"][:12] if r["bundled"] else "no weights bundled"
-        cost = f"{r['parameters'] / 1e6:.2f} M parameters, {r['macs_1152x1600'] / 1e12:.3f} TMAC"
-        return f"{r['name']}: {cost} ({r['macs_cached'] / 1e12:.3f} cached), {weights}{_gains(r['validation'])}"
-
-    return emit(outcome, arguments.json, line)
-
-
-def _gains(validation: dict[str, dict[str, dict[str, float]]] | None) -> str:
-    rows = []
-    for split, qualities in (validation or {}).items():
-        values = ", ".join(f"QF {q} {gain['mean']:+.2f} dB" for q, gain in qualities.items())
-        rows.append(f"\n    {split}: {values}")
-    return "".join(rows)
 
 
 def enhance(arguments: Namespace) -> int:

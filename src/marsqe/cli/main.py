@@ -11,6 +11,7 @@ from pathlib import Path
 import marsqe
 from marsqe.cli import commands
 from marsqe.cli.export import add_export_options, add_replay
+from marsqe.cli.models import add_models
 from marsqe.cli.output import say
 from marsqe.cli.references import add_references, forbidding
 from marsqe.cli.reproduce import add_reproduce
@@ -37,8 +38,7 @@ def parser() -> argparse.ArgumentParser:
     p = commands_of.add_parser("info", parents=[many, shared], help="what each file says of its compression and origin")
     p.set_defaults(run=commands.info)
 
-    p = commands_of.add_parser("models", parents=[shared], help="the models, their cost and their measured gains")
-    p.set_defaults(run=commands.models)
+    add_models(commands_of, shared)
 
     p = commands_of.add_parser(
         "enhance", parents=[many, out, device, forbidding(), shared], help="enhance images to TIFF or PNG"

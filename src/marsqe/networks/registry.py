@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from marsqe.errors import SettingError, WeightsError, in_one_line
-from marsqe.weights import is_bundled, load_weights, read_card
+from marsqe.weights import is_bundled, load_weights, local_names, read_card
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -126,7 +126,7 @@ PRESETS: Final = {
 
 
 def find(name: str) -> Preset:
-    """The preset of a name; where weights are bundled, with their card's configuration and cost.
+    """The preset of a name; where weights are bundled, or the user's own, with their card's configuration and cost.
 
     Raises
     ------
@@ -135,8 +135,10 @@ def find(name: str) -> Preset:
     WeightsError
         Where the card of its weights is damaged.
     """
+    if name in local_names():
+        return _local(name)
     if name not in PRESETS:
-        raise SettingError(f"There is no model '{name}'. Choose one of: {', '.join([AUTO, *PRESETS])}.")
+        raise SettingError(f"There is no model '{name}'. Choose one of: {', '.join([AUTO, *PRESETS, *local_names()])}.")
     preset, card = PRESETS[name], _card(name)
     if card is None:
         return preset
@@ -151,6 +153,24 @@ def find(name: str) -> Preset:
     except (TypeError, ValueError, OverflowError) as error:
         raise WeightsError(
             f"The model card of '{name}' is damaged ({in_one_line(error)}). Reinstall napari-marsqe."
+        ) from error
+
+
+def _local(name: str) -> Preset:
+    """A model of the user's, as its card describes it."""
+    card = read_card(name)
+    try:
+        return Preset(
+            name,
+            card["network"],
+            str(card.get("description") or "Your own weights."),
+            dict(card["config"]),
+            *(int(card[key]) for key in ("parameters", "macs_1152x1600", "macs_cached")),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsError(
+            f"The card of your model '{name}' is damaged ({error}). Remove it with `marsqe models remove {name}` and "
+            "import it again."
         ) from error
 
 
@@ -205,43 +225,15 @@ def load(name: str) -> nn.Module:
     return network.eval()
 
 
-def list_models() -> list[dict[str, Any]]:
-    """Every preset with its cost and what its bundled weights gain; JSON-ready.
-
-    Returns
-    -------
-    list of dict
-        ``name``, ``description``, ``parameters``, ``macs_1152x1600``, ``macs_cached``, ``uses_references``,
-        ``bundled``, and from the card, None without one: ``weights_sha256`` and ``validation``
-        (split -> quality -> ``mean`` and ``worst`` gain in dB over the compressed image).
-    """
-    rows = []
-    for preset in map(find, PRESETS):
-        card = _card(preset.name)
-        rows.append(
-            {
-                "name": preset.name,
-                "description": preset.description,
-                "parameters": preset.parameters,
-                "macs_1152x1600": preset.macs_1152x1600,
-                "macs_cached": preset.macs_cached,
-                "uses_references": preset.uses_references,
-                "bundled": card is not None,
-                "weights_sha256": card["weights_sha256"] if card else None,
-                "validation": card.get("validation") if card else None,
-            }
-        )
-    return rows
-
-
 def choose(model: str, device: str) -> Preset:
     """Resolve a wish to a preset.
 
     Parameters
     ----------
     model : str
-        A preset's name, or "auto": on a CPU the cheapest preset whose weights are bundled; elsewhere the one with
-        the largest mean gain over the validation sets and qualities that all bundled cards report.
+        A model's name, or "auto": on a CPU the cheapest preset whose weights are bundled; elsewhere the one with
+        the largest mean gain over the validation sets and qualities that all bundled cards report. The user's own
+        models are never taken by "auto": nobody but the user knows what they do.
     device : str
         "cpu", "cuda" or "mps" (an index such as "cuda:0" does no harm).
 

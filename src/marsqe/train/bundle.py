@@ -76,6 +76,7 @@ def bundle(
     card = {
         "name": name,
         "kind": "enhancement",
+        "network": preset.kind,
         "config": dict(preset.config),
         "parameters": preset.parameters,
         "macs_1152x1600": preset.macs_1152x1600,
