@@ -1,22 +1,31 @@
-"""HEIC and HEIF files: the primary picture, gray or RGB, 8 to 16 bits."""
+"""HEIC and HEIF files: the primary picture, gray or RGB, 8 to 16 bits. Decoded in a process of its own."""
 
 from __future__ import annotations
 
+import base64
 import io
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from marsqe.errors import ReadError
-from marsqe.extras import from_extra
+from marsqe.errors import MissingExtraError, ReadError
 from marsqe.image import Compression
 from marsqe.read.boundary import Decoded, decoding
 from marsqe.read.channels import drop_alpha
 from marsqe.read.exif import gather, parse_exif
-from marsqe.read.limits import check_size
+from marsqe.read.limits import MAX_PIXELS
 
 _SUBSAMPLINGS: Final = {420: (2, 2), 422: (2, 1), 444: (1, 1)}
+_SECONDS: Final = 120
+"""Far more than the largest picture takes; a damaged one may keep the decoder busy for ever."""
+_MEMORY: Final = 4 * 1024**3 + 16 * MAX_PIXELS
+"""Of address space: what the largest picture takes, several times over."""
 
 
 def read_heif(data: bytes) -> Decoded:
@@ -31,16 +40,54 @@ def read_heif(data: bytes) -> Decoded:
     MissingExtraError
         If the extra ``codecs`` is not installed.
     """
-    library = from_extra("pi_heif", "codecs", "reading HEIC files")
+    if find_spec("pi_heif") is None:
+        raise MissingExtraError(
+            'reading HEIC files needs the library pi_heif; install it with: pip install "napari-marsqe[codecs]"'
+        )
     with decoding("HEIC"):
-        file = library.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False)
-        check_size(*file.size)
-        # A copy: the samples live only as long as the library's object.
-        pixels = _pixels(np.array(file), int(file.info["bit_depth"]))
-        exif = parse_exif(file.info.get("exif"))
-        metadata = gather(file.info.get("icc_profile"), exif, None)
-        chroma = _SUBSAMPLINGS.get(file.info.get("chroma", 0)) if pixels.ndim == 3 else None
+        facts, samples = _decode_apart(data)
+        pixels = _pixels(samples, int(facts["bit_depth"]))
+        exif = parse_exif(_bytes(facts.get("exif")))
+        metadata = gather(_bytes(facts.get("icc_profile")), exif, None)
+        chroma = _SUBSAMPLINGS.get(facts.get("chroma", 0)) if pixels.ndim == 3 else None
     return Decoded(pixels, Compression("HEIC", lossy=True, subsampling=chroma), 1, metadata)
+
+
+def _decode_apart(data: bytes) -> tuple[dict[str, Any], NDArray[Any]]:
+    """Facts and samples from another process, so that a file that kills the decoder kills nothing else."""
+    # -P: what lies in the current folder is no module of ours.
+    command = [sys.executable, "-P", "-m", "marsqe.read.heif_child", str(_MEMORY)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    try:
+        done = subprocess.run(
+            command,
+            input=data,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            timeout=_SECONDS,
+            check=False,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ReadError(
+            f"its HEIC data kept the decoder busy for {_SECONDS} s; it is damaged: fetch it again"
+        ) from error
+    except OSError as error:
+        raise ReadError(f"no process can be started to decode HEIC ({error}); close other programs") from error
+    head, _, body = done.stdout.partition(b"\n")
+    if done.returncode != 0 or not head:
+        raise ReadError("its HEIC data made the decoder crash; the file is damaged: fetch it again")
+    facts: dict[str, Any] = json.loads(head)
+    if facts.get("memory"):
+        raise MemoryError
+    if "error" in facts:
+        raise ValueError(facts["error"])
+    return facts, np.lib.format.read_array(io.BytesIO(body), allow_pickle=False)
+
+
+def _bytes(text: str | None) -> bytes | None:
+    return None if text is None else base64.b64decode(text)
 
 
 def _pixels(samples: NDArray[Any], depth: int) -> NDArray[Any]:
