@@ -28,7 +28,8 @@ def decode(data: bytes) -> tuple[dict[str, Any], Any]:
     for key in ("exif", "icc_profile"):
         if file.info.get(key):
             facts[key] = base64.b64encode(file.info[key]).decode("ascii")
-    return facts, np.asarray(file)
+    # A copy: the samples live only as long as the library's object.
+    return facts, np.array(file)
 
 
 def limit_memory(most: int) -> None:
