@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from marsqe.image import Compression, MarsImage, Pixels
 from marsqe.progress import Progress, Steps
 from marsqe.results import Enhancement, Judgement, Matches, Region
 from marsqe.terrain import CLASSES, Terrain
+
+if TYPE_CHECKING:
+    from marsqe.export import ExportOptions
 
 
 @dataclass(frozen=True)
@@ -112,9 +115,11 @@ def judge(enhancement: Enhancement, truth: Pixels | None) -> Steps[Judgement]:
     return marsqe.judge(enhancement.pixels, truth, compressed=enhancement.source.pixels, terrain=enhancement.terrain)
 
 
-def export(enhancement: Enhancement, path: Path) -> Steps[Path]:
-    """Write the enhanced image with its provenance."""
+def export(
+    enhancement: Enhancement, path: Path, options: ExportOptions | None = None, judgement: Judgement | None = None
+) -> Steps[Path]:
+    """Write the enhanced image with its provenance, and what else the options ask for."""
     yield Progress("Writing", 0, 1)
     from marsqe.export import save_enhancement
 
-    return save_enhancement(enhancement, path)
+    return save_enhancement(enhancement, path, options, judgement)

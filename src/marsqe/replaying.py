@@ -23,6 +23,8 @@ from marsqe.terrain import Terrain
 
 _INFORMATIVE: Final = ("versions.", "machine.", "software", "settings.device", "settings.precision", "source.name")
 """What may differ between two machines without making the image another one."""
+_OF_REFERENCES: Final = ("references_", "dictionary_sha256")
+"""The same for models that use no references."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,8 @@ class _Recipe:
     faithful: bool
     terrain: Terrain | None
     by_hand: list[tuple[int, int, int]]
+    forbidden: list[str]
+    own: bool
     options: ExportOptions
 
 
@@ -144,6 +148,8 @@ def _recipe_of(record: dict[str, Any]) -> _Recipe:
         faithful=bool(settings["faithful"]),
         terrain=drawn,
         by_hand=[(int(row), int(column), int(index)) for row, column, index in record.get("references_by_hand") or []],
+        forbidden=[str(name) for name in record.get("references_forbidden") or []],
+        own=bool(record.get("references_own")),
         options=ExportOptions(**options | chosen),
     )
 
@@ -217,27 +223,20 @@ def _make_again(recipe: _Recipe, image: MarsImage) -> Steps[Enhancement]:
     import marsqe
     from marsqe.networks.registry import find
 
-    terrain, matches = recipe.terrain, None
+    device, terrain = _device(recipe.device), recipe.terrain
     try:
-        preset = find(recipe.model)
+        find(recipe.model)
     except SettingError as error:
-        raise ReadError(
-            f"the record names the model {recipe.model}, which this installation lacks ({error})"
-        ) from error
+        raise ReadError(f"the record names the model {recipe.model}, which is not installed ({error})") from error
     if terrain is not None and terrain.labels.shape != image.shape:
         raise ReadError("the terrain in the record has another size than the source; the record was changed")
-    if preset.uses_references:
-        if terrain is None:
-            terrain = yield from marsqe.segment_steps(image, "auto")
-        matches = yield from _matches_of(recipe, image, terrain)
-    return (
-        yield from marsqe.enhance_steps(
-            *(image, recipe.model, _device(recipe.device), recipe.region),
-            terrain=terrain,
-            matches=matches,
-            faithful=recipe.faithful,
-        )
+    if terrain is None:
+        terrain = yield from marsqe.segment_steps(image, device)
+    matches = yield from _matches_of(recipe, image, terrain)
+    steps = marsqe.enhance_steps(
+        *(image, recipe.model, device, recipe.region), terrain=terrain, matches=matches, faithful=recipe.faithful
     )
+    return (yield from steps)
 
 
 def _device(name: str) -> str:
@@ -252,23 +251,30 @@ def _device(name: str) -> str:
 
 def _matches_of(recipe: _Recipe, image: MarsImage, terrain: Terrain) -> Steps[Matches]:
     import marsqe
-    from marsqe.matching import with_reference
+    from marsqe.matching import load_dictionary, with_reference, working_dictionary
 
-    matches = yield from marsqe.match_steps(image, terrain)
-    for row, column, index in recipe.by_hand:
-        matches = with_reference(matches, row, column, index, similarity=float("nan"))
+    dictionary = working_dictionary() if recipe.own else load_dictionary()
+    try:
+        matches = yield from marsqe.match_steps(image, terrain, dictionary, recipe.forbidden)
+        for row, column, index in recipe.by_hand:
+            matches = with_reference(matches, row, column, index, similarity=float("nan"))
+    except SettingError as error:
+        raise ReadError(f"the references of the record are not those of this installation: {error}") from error
     return matches
 
 
 def _differences(record: dict[str, Any], found: dict[str, Any]) -> tuple[Difference, ...]:
+    from marsqe.networks.registry import find
+
     before, now = _flat(record), _flat(found)
+    informative = _INFORMATIVE if find(now["model.name"]).uses_references else (*_INFORMATIVE, *_OF_REFERENCES)
     renamed = before.get("source.name") != now.get("source.name")
     missing = object()
     result = []
     for fact in sorted(before.keys() | now.keys()):
         if before.get(fact, missing) != now.get(fact, missing):
             # The identity comes from the name: a source that was renamed does not tell it.
-            excused = fact.startswith(_INFORMATIVE) or (renamed and fact.startswith("product."))
+            excused = fact.startswith(informative) or (renamed and fact.startswith("product."))
             result.append(Difference(fact, before.get(fact), now.get(fact), matters=not excused))
     return tuple(result)
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from marsqe.colour import as_8bit
 from marsqe.errors import SettingError
+from marsqe.export.options import DEPTHS
 from marsqe.results import Enhancement
 
 _UNITS: Final = {"KM": 1000.0, "M": 1.0, "METER": 1.0, "METERS": 1.0, "CM": 0.01, "MM": 0.001, "UM": 1e-6, "": None}
@@ -33,6 +34,18 @@ def metres_per_pixel(metadata: dict[str, Any], pixel_size: float | None = None) 
     return None if value is None or factor is None else float(value) * factor
 
 
+def available_depths(enhancement: Enhancement) -> list[str]:
+    """Depths that a result can be written in."""
+    faithful = enhancement.provenance.get("settings", {}).get("faithful")
+    has_float = hasattr(enhancement, "float_pixels") and faithful and enhancement.region is None
+    return [depth for depth in DEPTHS if depth != "float" or has_float]
+
+
+def _float_pixels(enhancement: Enhancement) -> NDArray[np.float32] | None:
+    ask = getattr(enhancement, "float_pixels", None)
+    return None if ask is None else ask()
+
+
 def to_depth(enhancement: Enhancement, depth: str) -> tuple[NDArray[Any], int, str]:
     """The pixels in the depth that is asked for.
 
@@ -51,7 +64,7 @@ def to_depth(enhancement: Enhancement, depth: str) -> tuple[NDArray[Any], int, s
     """
     pixels, scale = enhancement.pixels, enhancement.source.full_scale
     if depth == "float":
-        exact = getattr(enhancement, "exact", None)
+        exact = _float_pixels(enhancement)
         if exact is None:
             raise SettingError("this enhancement holds no pixels before rounding; choose another depth")
         return np.asarray(exact, np.float32), scale, "before rounding, in the source's numbers"
