@@ -114,6 +114,18 @@ class Enhancement:
     region: Region | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
 
+    def float_pixels(self) -> NDArray[np.float32] | None:
+        """The enhanced pixels as real numbers in DN, every DCT coefficient within its interval of the file.
+
+        None where the result was not held to a JPEG; see :func:`marsqe.enhancement.faithful.float_pixels`.
+        """
+        from marsqe.enhancement.faithful import float_pixels
+
+        settings = self.provenance.get("settings", {})
+        if not settings.get("faithful"):
+            return None
+        return float_pixels(self.pixels.astype(np.uint8, copy=False), self.source)
+
     def save(self, path: str | Path, options: ExportOptions | None = None) -> Path:
         """Write the enhanced pixels with their provenance; see :func:`marsqe.export.save_enhancement`."""
         from marsqe.export import save_enhancement

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from scipy.fft import dctn, idctn
 
 from marsqe.codecs.coefficients import Coefficients, coefficients_from_bytes
+from marsqe.enhancement.settling import settle
 from marsqe.errors import ReadError
-from marsqe.image import Compression, MarsImage, to_stored
+from marsqe.image import Compression, MarsImage, to_stored, to_upright
 
 CELL: Final = 0.35
 """Half-width of the cell in quantization steps. Measured on validation images from quality 20 to 92: a narrower cell
@@ -144,6 +145,47 @@ def project(
         ycc[..., channel] += correction[: ycc.shape[0], : ycc.shape[1]]
     result: NDArray[np.float64] = ycc @ _BACKWARD.T
     return result
+
+
+def hold(
+    values: NDArray[np.floating[Any]],
+    decoded: NDArray[np.uint8],
+    coefficients: Coefficients,
+    subsampling: tuple[int, int] = (1, 1),
+    cell: float = CELL,
+) -> NDArray[np.uint8]:
+    """Project pixels and round them so that they compress to the received file again, as far as that can be.
+
+    Parameters are those of :func:`project`; ``decoded`` are the received pixels. See
+    :func:`marsqe.enhancement.settling.settle`.
+    """
+    return settle(project(values, coefficients, subsampling, cell), decoded, coefficients, subsampling)
+
+
+def float_pixels(pixels: NDArray[np.uint8], image: MarsImage) -> NDArray[np.float32] | None:
+    """Real-numbered pixels whose DCT coefficients all lie within the intervals of the received file.
+
+    What rounding to 8 bits moved out of its cell is moved back, by fractions of a DN; nothing else is changed.
+
+    Parameters
+    ----------
+    pixels : ndarray of uint8, shape (H, W) or (H, W, 3)
+        The enhanced image, upright as ``image``.
+    image : MarsImage
+        What was enhanced.
+
+    Returns
+    -------
+    ndarray of float32, same shape, or None
+        In DN; not clipped to 0-255. None where the file's coefficients are not at hand.
+    """
+    coefficients = coefficients_of(image)
+    if coefficients is None:
+        return None
+    compression = image.compression
+    stored = to_stored(pixels, image.orientation).astype(np.float64)
+    held = project(stored, coefficients, compression.subsampling or (1, 1), cell_for(compression))
+    return to_upright(held.astype(np.float32), image.orientation)
 
 
 def _box_mean(plane: NDArray[np.float64], horizontal: int, vertical: int) -> NDArray[np.float64]:

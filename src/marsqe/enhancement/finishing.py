@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marsqe.codecs.coefficients import Coefficients
-from marsqe.enhancement.faithful import cell_for, coefficients_of, project
+from marsqe.enhancement.faithful import cell_for, coefficients_of, hold
 from marsqe.image import MarsImage, Pixels, to_stored, to_upright
 from marsqe.results import Part, Region
 
@@ -29,7 +29,7 @@ class Finish:
 
     def whole(self, result: NDArray[np.float32]) -> Pixels:
         """All pixels, from those of the stored frame in 0-1; outside the region they are the source's."""
-        pixels = to_upright(self._pixels(result, self._coefficients), self._image.orientation)
+        pixels = to_upright(self._pixels(result, self._coefficients, (0, 0)), self._image.orientation)
         return pixels if self._region is None else _inside(self._region, pixels, self._image.pixels)
 
     def part(self, result: NDArray[np.float32], done: Region) -> Part | None:
@@ -46,20 +46,24 @@ class Finish:
         bottom = min(height, -(-(done.y + done.height) // (8 * vertical)) * 8 * vertical)
         right = min(width, -(-(done.x + done.width) // (8 * horizontal)) * 8 * horizontal)
         coefficients = self._coefficients and _cut(self._coefficients, (top, left), (vertical, horizontal))
-        pixels = self._pixels(result[top:bottom, left:right], coefficients)
+        pixels = self._pixels(result[top:bottom, left:right], coefficients, (top, left))
         y, x = done.y - top, done.x - left
         upright = to_upright(pixels[y : y + done.height, x : x + done.width], image.orientation)
         return _meeting(self._region, upright, turned(done, (height, width), image.orientation))
 
-    def _pixels(self, result: NDArray[np.float32], coefficients: Coefficients | None) -> Pixels:
-        """In the input's range and dtype, in the stored frame."""
+    def _pixels(
+        self, result: NDArray[np.float32], coefficients: Coefficients | None, corner: tuple[int, int]
+    ) -> Pixels:
+        """In the input's range and dtype, in the stored frame; ``corner`` is where in it the result begins."""
         image = self._image
         values = result.astype(np.float64) * image.full_scale
         if not image.is_colour:
             values = values.mean(axis=2)
         if coefficients is not None:
-            compression = image.compression
-            values = project(values, coefficients, compression.subsampling or (1, 1), cell_for(compression))
+            compression, (top, left) = image.compression, corner
+            stored = to_stored(image.pixels, image.orientation)
+            decoded = stored[top : top + values.shape[0], left : left + values.shape[1]].astype(np.uint8, copy=False)
+            return hold(values, decoded, coefficients, compression.subsampling or (1, 1), cell_for(compression))
         return cast(Pixels, np.rint(np.clip(values, 0, image.data_range)).astype(image.pixels.dtype))
 
 

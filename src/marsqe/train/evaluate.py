@@ -17,7 +17,7 @@ from marsqe.codecs.coefficients import coefficients_from_bytes
 from marsqe.codecs.jpeg import decode_jpeg, encode_jpeg, standard_tables
 from marsqe.colour import as_rgb
 from marsqe.devices import autocast
-from marsqe.enhancement.faithful import cell_of_quality, project
+from marsqe.enhancement.faithful import cell_of_quality, hold
 from marsqe.enhancement.networks import to_planes
 from marsqe.image import Compression
 from marsqe.judgement import psnr
@@ -107,7 +107,7 @@ def compressed_and_enhanced(
     else:
         values = run_network(network, jpeg, condition)
     if faithful:
-        values = project(values, coefficients_from_bytes(data), (2, 2), cell_of_quality(quality))
+        values = hold(values, jpeg, coefficients_from_bytes(data), (2, 2), cell_of_quality(quality)).astype(np.float64)
     enhanced = np.rint(np.clip(values, 0, 255)).astype(np.uint8)
     return psnr(jpeg, truth), psnr(enhanced, truth)
 
