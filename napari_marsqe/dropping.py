@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import QEvent, QObject, Qt, Signal
-from qtpy.QtGui import QDragEnterEvent, QDropEvent
+from qtpy.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
 from qtpy.QtWidgets import QWidget
 
 from napari_marsqe.reader import SUFFIXES
@@ -52,11 +52,11 @@ class CanvasDrops(QObject):
 
     def __init__(self, viewer: Any, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        window = getattr(viewer, "window", None)
-        # A bare model in a test has no canvas.
-        self._canvas: Any | None = getattr(window, "_qt_viewer", None)
-        if self._canvas is not None:
-            self._canvas.installEventFilter(self)
+        # A bare model in a test has no canvas. Before the first layer the welcome screen lies over it.
+        canvas = getattr(getattr(viewer, "window", None), "_qt_viewer", None)
+        for widget in (canvas, getattr(canvas, "_welcome_widget", None)):
+            if widget is not None:
+                widget.installEventFilter(self)
 
     def disconnect_viewer(self) -> None:
         """Nothing to do: Qt forgets a filter that has gone."""
@@ -72,6 +72,9 @@ class CanvasDrops(QObject):
         if not ours or event.modifiers() != Qt.KeyboardModifier.NoModifier:
             return False
         event.acceptProposedAction()
+        leave = getattr(watched, "dragLeaveEvent", None)
+        if leave is not None:
+            leave(QDragLeaveEvent())  # ends the highlight that the drag began
         self.files_dropped.emit(paths)
         return True
 

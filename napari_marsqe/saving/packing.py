@@ -74,6 +74,7 @@ class Packer:
             np.ndarray: lambda v: {KIND: "array", "name": self._pack_array(v)},
             bytes: lambda v: {KIND: "bytes", "name": self._pack_array(np.frombuffer(v, np.uint8))},
             Path: lambda v: {KIND: "path", "value": str(v)},
+            frozenset: lambda v: {KIND: "frozenset", "items": [self.pack(item) for item in sorted(v)]},
             tuple: lambda v: {KIND: "tuple", "items": [self.pack(item) for item in v]},
             list: lambda v: [self.pack(item) for item in v],
             dict: lambda v: {KIND: "dict", "items": [[self.pack(key), self.pack(item)] for key, item in v.items()]},
@@ -164,6 +165,9 @@ class Unpacker:
     def _tuple(self, packed: Any) -> tuple[Any, ...]:
         return tuple(self.unpack(item) for item in packed["items"])
 
+    def _frozenset(self, packed: Any) -> frozenset[Any]:
+        return frozenset(self._tuple(packed))
+
     def _dict(self, packed: Any) -> dict[Any, Any]:
         return {self.unpack(key): self.unpack(item) for key, item in packed["items"]}
 
@@ -178,4 +182,4 @@ class Unpacker:
         return value
 
 
-_KINDS: Final = ("float", "array", "bytes", "path", "tuple", "dict", "known", "value")
+_KINDS: Final = ("float", "array", "bytes", "path", "frozenset", "tuple", "dict", "known", "value")

@@ -112,8 +112,11 @@ def test_a_tool_lets_go_when_the_dock_is_closed(qtbot: QtBot, monkeypatch: pytes
     qtbot.addWidget(dock)
     bench = Workbench(ViewerModel(), dock)
     panel = bench.drawers["count"].unfold()
+    viewer = bench.viewer
+    assert viewer.keymap
     bench.setParent(None)  # as napari does it
     assert panel.let_go
+    assert not viewer.keymap, "the keys are given back"
 
 
 def test_every_tool_of_the_workbench_can_be_made(qtbot: QtBot) -> None:
