@@ -35,6 +35,8 @@ class Session(QObject):
     """Another case, or another state of the case: the workbench shows itself anew."""
     layers_changed = Signal()
     """The layer list changed or a layer was renamed: choices of layers refresh."""
+    leaving = Signal()
+    """Another case is about to take over: whatever changed the looks of layers gives them back now."""
     forgotten = Signal(object)
     """A case whose image was removed."""
 
@@ -133,6 +135,7 @@ class Session(QObject):
             case = Case(image, layer, image.name, self._find_truth(image))
             self.cases.append(case)
         if case is not self.case:
+            self.leaving.emit()
             self._put_away(self.case)
             self._bring_back(case)
             self.case = case

@@ -26,6 +26,7 @@ from napari_marsqe.steps import BenchSteps, Notice
 from napari_marsqe.theme import ThemeFollower
 from napari_marsqe.tools import TOOLS, Drawer
 from napari_marsqe.views.comparison import Comparison
+from napari_marsqe.views.eyes import Eyes
 from napari_marsqe.views.inspector import HINT, READY, Inspector, TilePicker
 
 if TYPE_CHECKING:
@@ -67,8 +68,10 @@ class Workbench(BenchSteps):
             "judge": self.judge,
             "export": self.export,
         }
+        self.eyes = Eyes(self)
         self.drawers = {tool.key: Drawer(tool, self) for tool in TOOLS}
-        shown = (self.comparison, self.picker, ThemeFollower(self.viewer, self), Shortcuts(self), self.drops)
+        theme, keys = ThemeFollower(self.viewer, self), Shortcuts(self)
+        shown = (self.comparison, self.picker, self.eyes, theme, keys, self.drops)
         self._followers = (self.session, *shown, *self.drawers.values())
         self._notices: dict[str, Notice] = {}
         self._skipped: list[str] = []
@@ -83,6 +86,7 @@ class Workbench(BenchSteps):
         busy, case = self.runner.is_busy, self.session.case
         if self.comparison.is_active and self._compared is not case:
             self.comparison.stop()
+        self.eyes.refresh()
         for section in self._sections.values():
             section.refresh(self.session, busy)
             section.offer(None)
@@ -131,6 +135,8 @@ class Workbench(BenchSteps):
         session, runner = self.session, self.runner
         session.changed.connect(self.refresh)
         session.layers_changed.connect(self.refresh)
+        session.leaving.connect(self.comparison.stop)
+        session.leaving.connect(self.eyes.stop)
         session.forgotten.connect(runner.cancel_for)
         runner.started.connect(self._on_started)
         runner.progressed.connect(self.progress.show_progress)

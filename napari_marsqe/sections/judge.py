@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from qtpy.QtWidgets import QPushButton, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from marsqe.image import Pixels
 from marsqe.progress import Steps
@@ -12,6 +12,7 @@ from marsqe.results import Judgement
 from napari_marsqe import layers as conventions
 from napari_marsqe import work
 from napari_marsqe.jobs import Task
+from napari_marsqe.labels import Words
 from napari_marsqe.sections.base import Section
 from napari_marsqe.session import Case, Session
 from napari_marsqe.wording import describe_judgement
@@ -27,12 +28,20 @@ class JudgeSection(Section):
     def __init__(self, parent: QWidget | None = None) -> None:
         tooltip = "Compare the result with the truth, or with the compressed image where there is no truth."
         super().__init__("4  Judge", "Judge", tooltip, parent)
-        self.compare = QPushButton("Compare side by side")
-        self.compare.setCheckable(True)
-        self.compare.setToolTip(
-            "Show compressed, enhanced, residual and ΔPSNR beside each other with linked views; press again to go back."
+        self.compare = _look(
+            "Compare side by side",
+            "Show compressed, enhanced, residual and ΔPSNR beside each other, views linked; press again to go back.",
         )
+        self.swipe = _look("Swipe", "Compressed left of the mouse, enhanced right of it; press again to go back.")
+        self.blink = _look("Blink", "Show compressed and enhanced in turn, in the same place; press again to stop.")
+        looks = QHBoxLayout()
+        looks.addWidget(self.swipe)
+        looks.addWidget(self.blink)
+        self.key = Words()
+        self.key.say("Or hold the key <b>H</b> over the image to see it as it came down.", "Hint")
         self.column.addWidget(self.compare)
+        self.column.addLayout(looks)
+        self.column.addWidget(self.key)
 
     def task(self, session: Session, case: Case) -> Task:
         """Judge a case and show residuals, gains or changes."""
@@ -64,10 +73,20 @@ class JudgeSection(Section):
         case = session.case
         enhanced = case is not None and case.enhancement is not None
         self.action.setEnabled(enhanced and not busy)
-        self.compare.setEnabled(self.compare.isChecked() or (case is not None and case.enhanced is not None))
+        comparable = case is not None and case.enhanced is not None
+        for look in (self.compare, self.swipe, self.blink):
+            look.setEnabled(look.isChecked() or comparable)
+        self.key.setVisible(comparable)
         if case is not None and case.judgement is not None:
             self.say(describe_judgement(case.judgement))
         elif case is not None and enhanced:
             self.say(WITH_TRUTH if case.truth is not None else WITHOUT_TRUTH, "Hint")
         else:
             self.say("Enhance an image first.", "Hint")
+
+
+def _look(text: str, tooltip: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setCheckable(True)
+    button.setToolTip(tooltip)
+    return button

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from driver import PATIENCE, User
+from driver import PATIENCE, User, judge_made_up
 from napari.components import ViewerModel
 from numpy.typing import NDArray
 from PIL import Image
 from pytestqt.qtbot import QtBot
 
+import marsqe
 from marsqe.codecs.jpeg import encode_jpeg
 from marsqe.samples import sample_path
 from napari_marsqe.workbench import Workbench
@@ -79,5 +80,39 @@ def user(qtbot: QtBot) -> Iterator[User]:
     bench.resize(340, 700)
     bench.show()
     yield User(bench, qtbot)
+    bench.runner.close()
+    qtbot.waitUntil(lambda: bench.runner.is_at_rest, timeout=PATIENCE)
+
+
+@pytest.fixture
+def seen(
+    request: pytest.FixtureRequest, make_napari_viewer: Callable[..., Any], qtbot: QtBot, jpeg: Path, png: Path
+) -> Iterator[User]:
+    """An image that went through every step, in a window; on the screen for those who click on the canvas."""
+    viewer = make_napari_viewer(show=getattr(request, "param", False))
+    _, bench = viewer.window.add_plugin_dock_widget("napari-marsqe", "MarsQE Workbench")
+    user = User(bench, qtbot)
+    user.opens(jpeg, png)
+    bench.run_all()
+    user.wait(lambda: user.case.judgement is not None)
+    yield user
+    bench.runner.close()
+    qtbot.waitUntil(lambda: bench.runner.is_at_rest, timeout=PATIENCE)
+
+
+@pytest.fixture
+def judged(
+    request: pytest.FixtureRequest,
+    make_napari_viewer: Callable[..., Any],
+    qtbot: QtBot,
+    jpeg: Path,
+    truth: NDArray[np.uint8],
+) -> Iterator[User]:
+    """As ``seen``, at once: the results are made up, and shown as the steps show theirs. ``show`` puts it on screen."""
+    viewer = make_napari_viewer(show=getattr(request, "param", False))
+    _, bench = viewer.window.add_plugin_dock_widget("napari-marsqe", "MarsQE Workbench")
+    user = User(bench, qtbot)
+    judge_made_up(bench, marsqe.open_image(jpeg), marsqe.MarsImage.from_array(truth, metadata={"name": "sol_0766"}))
+    yield user
     bench.runner.close()
     qtbot.waitUntil(lambda: bench.runner.is_at_rest, timeout=PATIENCE)

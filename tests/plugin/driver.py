@@ -7,9 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pytestqt.qtbot import QtBot
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtTest import QTest
 
+import marsqe
+from marsqe.image import MarsImage
+from marsqe.results import TILE, Enhancement, Matches
+from marsqe.terrain import Terrain
+from napari_marsqe.work import Understanding
 from napari_marsqe.workbench import Workbench
 
 PATIENCE = 120_000
@@ -48,3 +55,53 @@ class User:
     @property
     def case(self) -> Any:
         return self.bench.session.case
+
+
+def canvas_of(user: User) -> Any:
+    """The widget on which napari draws."""
+    return user.bench.viewer.window._qt_viewer.canvas.native
+
+
+def on_canvas(user: User, row: float, column: float) -> QPoint:
+    """Where a pixel of the image is drawn (no grid)."""
+    native, camera = canvas_of(user), user.bench.viewer.scene.camera
+    y, x = (
+        (pixel - centre) * camera.zoom + size / 2
+        for pixel, centre, size in (
+            (row, camera.center[1], native.height()),
+            (column, camera.center[2], native.width()),
+        )
+    )
+    return QPoint(round(x), round(y))
+
+
+def click_canvas(user: User, row: float, column: float, key: Any = Qt.KeyboardModifier.NoModifier) -> None:
+    """Click the canvas where a pixel of the image is drawn."""
+    hover_canvas(user, row, column)
+    QTest.mouseClick(canvas_of(user), Qt.MouseButton.LeftButton, key, pos=on_canvas(user, row, column))
+
+
+def hover_canvas(user: User, row: float, column: float) -> None:
+    """Move the mouse where a pixel of the image is drawn."""
+    QTest.mouseMove(canvas_of(user), on_canvas(user, row, column))
+
+
+def judge_made_up(bench: Workbench, image: MarsImage, truth: MarsImage | None) -> None:
+    """Show results of every step that no network made: the image halfway to its truth."""
+    session = bench.session
+    case = session.open(image, truth)
+    rows, columns = (-(-side // TILE) for side in image.shape)
+    places = np.arange(rows * columns).reshape(rows, columns)
+    labels = (places % 4 + 1).astype(np.uint8)
+    terrain = Terrain(np.kron(labels, np.ones((TILE, TILE), np.uint8))[: image.shape[0], : image.shape[1]])
+    divergences = 0.1 + 0.05 * places
+    matches = Matches(labels, places % 3, divergences, np.stack([divergences] * 6, axis=-1), 0.5 + 0 * divergences)
+    found = Understanding(terrain, matches, image.pixels[::-1].copy(), image.compression)
+    bench.understand.task(session, case, "cpu").apply(found)
+    other = image.pixels[:, ::-1] if truth is None else truth.pixels
+    pixels = ((image.pixels.astype(np.uint16) + other) // 2).astype(np.uint8)
+    enhancement = Enhancement(pixels, image, terrain, matches, "marsqe-swift", "cpu", 1.0)
+    bench.enhance.task(session, case).apply(enhancement)
+    raw = None if truth is None else truth.pixels
+    judgement = marsqe.judge(pixels, raw, compressed=image.pixels, terrain=terrain)
+    bench.judge.task(session, case).apply(judgement)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from driver import PATIENCE, User
+from driver import User, click_canvas
 from numpy.typing import NDArray
-from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 
@@ -22,22 +19,6 @@ pytestmark = pytest.mark.gui
 ON_SCREEN = pytest.mark.parametrize("seen", [True], indirect=True, ids=["on screen"])
 
 
-@pytest.fixture
-def seen(
-    request: pytest.FixtureRequest, make_napari_viewer: Callable[..., Any], qtbot: QtBot, jpeg: Path, png: Path
-) -> Iterator[User]:
-    """An image that went through every step, in a window; on the screen for those who click on the canvas."""
-    viewer = make_napari_viewer(show=getattr(request, "param", False))
-    _, bench = viewer.window.add_plugin_dock_widget("napari-marsqe", "MarsQE Workbench")
-    user = User(bench, qtbot)
-    user.opens(jpeg, png)
-    bench.run_all()
-    user.wait(lambda: user.case.judgement is not None)
-    yield user
-    bench.runner.close()
-    qtbot.waitUntil(lambda: bench.runner.is_at_rest, timeout=PATIENCE)
-
-
 def state(viewer: Any) -> list[Any]:
     grid, camera = viewer.canvas.grid, viewer.scene.camera
     return [
@@ -45,22 +26,6 @@ def state(viewer: Any) -> list[Any]:
         (grid.enabled, grid.stride, grid.shape, grid.spacing),
         (tuple(camera.center), camera.zoom),
     ]
-
-
-def click_canvas(user: User, row: float, column: float, key: Any = Qt.KeyboardModifier.NoModifier) -> None:
-    """Click the canvas where a pixel of the image is drawn (no grid)."""
-    viewer = user.bench.viewer
-    native = viewer.window._qt_viewer.canvas.native
-    camera = viewer.scene.camera
-    y, x = (
-        (pixel - centre) * camera.zoom + size / 2
-        for pixel, centre, size in (
-            (row, camera.center[1], native.height()),
-            (column, camera.center[2], native.width()),
-        )
-    )
-    QTest.mouseMove(native, QPoint(round(x), round(y)))
-    QTest.mouseClick(native, Qt.MouseButton.LeftButton, key, pos=QPoint(round(x), round(y)))
 
 
 def test_compare_shows_four_and_goes_back_exactly(seen: User) -> None:
