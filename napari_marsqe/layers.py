@@ -24,7 +24,8 @@ KEY: Final = "marsqe"
 COMPRESSED, TRUTH, IMAGE = "compressed", "truth", "image"
 TERRAIN, REFERENCES, ENHANCED = "terrain", "references", "enhanced"
 PREVIEW: Final = "preview"
-RESIDUAL, RESIDUAL_BEFORE, GAIN, CHANGE, TILE_MARK = "residual", "residual before", "gain", "change", "tile"
+RESIDUAL, RESIDUAL_BEFORE, GAIN, CHANGE = "residual", "residual before", "gain", "change"
+TILE_MARK, PROFILE = "tile", "profile"
 SOURCES: Final = (COMPRESSED, TRUTH, IMAGE)
 
 _MEASURED: Final = (RESIDUAL, RESIDUAL_BEFORE, GAIN, CHANGE)
@@ -205,6 +206,18 @@ def tile_mark(stem: str, first: tuple[int, int], last: tuple[int, int], frame: F
         **frame.pixels(),
     }
     return [corners], arguments | _metadata(TILE_MARK), "shapes"
+
+
+def profile_line(stem: str, frame: Frame) -> LayerData:
+    """An empty layer for the line along which intensities are shown."""
+    arguments = {
+        "name": name_of(stem, "profile line"),
+        "ndim": 2,
+        "edge_color": "#ff5fb0",
+        "edge_width": 2,
+        **frame.pixels(),
+    }
+    return [], arguments | _metadata(PROFILE), "shapes"
 
 
 def tile_region(shape: tuple[int, int], row: int, column: int) -> Region:

@@ -192,10 +192,16 @@ class BenchSteps(DropTarget):
             return
         self.submit(task)
 
-    def inspect(self, row: int, column: int, extend: bool = False) -> None:
-        """Show a tile of the current image and its reference, and select it or extend the selection to it."""
+    def inspect(self, row: int, column: int, extend: bool = False, *, reveal: bool = True) -> None:
+        """Show a tile of the current image and its reference, and select it or extend the selection to it.
+
+        ``reveal`` scrolls to the inspector. A tile that was not matched is selected all the same.
+        """
         case = self.session.case
-        if case is None or case.understanding is None:
+        if case is None:
+            return
+        if case.understanding is None:
+            self.picker.mark(case, row, column, extend=extend)
             return
         try:
             self.inspector.show_tile(case, row, column)
@@ -204,7 +210,8 @@ class BenchSteps(DropTarget):
             return
         self._inspected = case
         self.picker.mark(case, row, column, extend=extend)
-        self.column.reveal(self.inspector)
+        if reveal:
+            self.column.reveal(self.inspector)
 
     def set_comparing(self, on: bool) -> None:
         """Put compressed, enhanced and what was judged side by side, or go back."""

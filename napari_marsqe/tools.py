@@ -62,6 +62,20 @@ class Tool:
 
 
 TOOLS: tuple[Tool, ...] = (
+    Tool(
+        "magnifier",
+        "Magnifier",
+        "The ground under the mouse in every layer, pixel for pixel.",
+        "napari_marsqe.views.magnifier:Magnifier",
+    ),
+    Tool(
+        "profile",
+        "Line profile",
+        "Intensity along a line that you draw, and how sharp an edge on it is.",
+        "napari_marsqe.views.line_profile:LineProfile",
+    ),
+    Tool("figures", "Figures", "What the judgement found, as charts.", "napari_marsqe.views.figures:Figures"),
+    Tool("tiles", "Tiles", "Every tile in a table that can be sorted.", "napari_marsqe.views.tiles:Tiles"),
     Tool("help", "Help and shortcuts", "What to press, and a few hints.", "napari_marsqe.shortcuts:HelpPanel"),
 )
 
@@ -120,6 +134,7 @@ class Drawer(QFrame):
                 self.panel = getattr(import_module(module), name)(self._bench)
                 self._column.addWidget(self.panel)
             self.refresh(self._bench.session, self._bench.runner.is_busy)
+            self._bench.column.reveal(self)
             self._bench.column.reveal(self)
         except MarsqeError as error:
             self.say(escape(str(error)), "Error")

@@ -14,6 +14,7 @@ from marsqe.terrain import CLASSES
 from napari_marsqe import layers as conventions
 from napari_marsqe.labels import Words
 from napari_marsqe.session import Case, Session
+from napari_marsqe.views.canvas import steady
 from napari_marsqe.views.pictures import SIDE, to_pixmap
 from napari_marsqe.views.references import References
 from napari_marsqe.wording import chip, escape
@@ -155,7 +156,8 @@ class TilePicker(QObject):
         session, viewer = self._session, self._viewer
         active, selected = viewer.layers.selection.active, set(viewer.layers.selection)
         mark = conventions.tile_mark(case.stem, *case.selected, case.frame)
-        layer = session.show(case, conventions.TILE_MARK, mark)
+        with steady(viewer):
+            layer = session.show(case, conventions.TILE_MARK, mark)
         layer.visible = not viewer.canvas.grid.enabled
         # A mark is no reason to lose the layer that was being worked on.
         viewer.layers.selection = selected

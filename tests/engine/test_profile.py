@@ -128,7 +128,7 @@ def test_residuals_beyond_the_axis_count_in_its_last_bin() -> None:
     compressed = truth.copy()
     compressed[0, :10] = 200  # 0.1 % of the pixels
     found = residual_histogram(judge(truth, truth, compressed=compressed))
-    assert found.edges[-1] == 1
+    assert found.edges.tolist() == [0, 1, 2]
     assert found.shares["compressed"][-1] == pytest.approx(0.001)
     assert found.shares["compressed"].sum() == pytest.approx(1)
 
@@ -138,3 +138,13 @@ def test_csv_is_plain_and_leaves_gaps_empty(tmp_path: Path) -> None:
     assert path.read_text(encoding="utf-8").splitlines() == ['a,"ΔPSNR, dB"', "1,0.123457", '"x, y",', ",-2"]
     with pytest.raises(ExportError):
         write_csv(tmp_path / "missing" / "t.csv", ["a"], [])
+
+
+def test_bins_hold_equally_many_values() -> None:
+    """Thirds of a DN, each equally often: no bin stands out."""
+    truth = np.zeros((30, 30, 3), np.uint8)
+    compressed = truth.copy()
+    compressed[..., 0] = np.arange(900).reshape(30, 30) % 45
+    found = residual_histogram(judge(truth, truth, compressed=compressed))
+    assert found.edges.tolist() == list(range(16))
+    assert found.shares["compressed"] == pytest.approx(np.full(15, 1 / 15))

@@ -31,7 +31,16 @@ class ResidualHistogram:
 
 
 def residual_histogram(judgement: Judgement, bins: int = 40) -> ResidualHistogram:
-    """Histogram of a judgement's residuals, in bins of equal width up to what 99.5 % of the compressed pixels keep to.
+    """Histogram of a judgement's residuals, up to what 99.5 % of the compressed pixels keep to.
+
+    Bins are whole DN wide: residuals come in thirds of one (means over three channels), and other bins would hold now
+    more, now fewer of them.
+
+    Parameters
+    ----------
+    judgement : Judgement
+    bins : int
+        At most, 2 or more.
 
     Raises
     ------
@@ -47,6 +56,9 @@ def residual_histogram(judgement: Judgement, bins: int = 40) -> ResidualHistogra
         maps = {"compressed": before, "enhanced": after}
     first = next(iter(maps.values()))
     top = max(1.0, float(np.percentile(first, 99.5)))
-    edges = np.linspace(0, top, bins + 1)
-    shares = {name: np.histogram(np.minimum(values, top), edges)[0] / values.size for name, values in maps.items()}
+    width = np.ceil(top / bins)
+    edges = np.arange(max(2, np.ceil(top / width)) + 1) * width
+    shares = {
+        name: np.histogram(np.minimum(values, edges[-1]), edges)[0] / values.size for name, values in maps.items()
+    }
     return ResidualHistogram(edges, shares, {name: float(values.mean()) for name, values in maps.items()})
