@@ -135,6 +135,5 @@ class Drawer(QFrame):
                 self._column.addWidget(self.panel)
             self.refresh(self._bench.session, self._bench.runner.is_busy)
             self._bench.column.reveal(self)
-            self._bench.column.reveal(self)
         except MarsqeError as error:
             self.say(escape(str(error)), "Error")
