@@ -16,6 +16,7 @@ import marsqe
 from marsqe.image import MarsImage
 from marsqe.results import TILE, Enhancement, Matches
 from marsqe.terrain import Terrain
+from napari_marsqe.jobs import Task
 from napari_marsqe.work import Understanding
 from napari_marsqe.workbench import Workbench
 
@@ -86,6 +87,12 @@ def hover_canvas(user: User, row: float, column: float) -> None:
     QTest.mouseMove(canvas_of(user), on_canvas(user, row, column))
 
 
+def show_at_once(task: Task, result: Any) -> None:
+    """Show a result as its task would, without a pause for the screen between the parts."""
+    for _ in task.apply(result) or ():
+        pass
+
+
 def judge_made_up(bench: Workbench, image: MarsImage, truth: MarsImage | None) -> None:
     """Show results of every step that no network made: the image halfway to its truth."""
     session = bench.session
@@ -97,11 +104,11 @@ def judge_made_up(bench: Workbench, image: MarsImage, truth: MarsImage | None) -
     divergences = 0.1 + 0.05 * places
     matches = Matches(labels, places % 3, divergences, np.stack([divergences] * 6, axis=-1), 0.5 + 0 * divergences)
     found = Understanding(terrain, matches, image.pixels[::-1].copy(), image.compression)
-    bench.understand.task(session, case, "cpu").apply(found)
+    show_at_once(bench.understand.task(session, case, "cpu"), found)
     other = image.pixels[:, ::-1] if truth is None else truth.pixels
     pixels = ((image.pixels.astype(np.uint16) + other) // 2).astype(np.uint8)
     enhancement = Enhancement(pixels, image, terrain, matches, "marsqe-swift", "cpu", 1.0)
-    bench.enhance.task(session, case).apply(enhancement)
+    show_at_once(bench.enhance.task(session, case), enhancement)
     raw = None if truth is None else truth.pixels
     judgement = marsqe.judge(pixels, raw, compressed=image.pixels, terrain=terrain)
-    bench.judge.task(session, case).apply(judgement)
+    show_at_once(bench.judge.task(session, case), judgement)
