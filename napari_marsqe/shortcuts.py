@@ -32,6 +32,7 @@ HELP = (
     "needs is done before it.<br>"
     "<b>Part of an image:</b> what you look at is enhanced first; <i>Region</i> leaves the rest as it is.<br>"
     "<b>Tiles:</b> a click on the image shows a tile, <i>Shift</i> and a click selects more of them.<br>"
+    "<b>Before and after:</b> hold <i>H</i> over the image, or press <i>Swipe</i> or <i>Blink</i>.<br>"
     "<b>Terrain:</b> paint in its layer with napari's brush, then press <i>Re-match what was drawn</i>.<br>"
     "<b>Next day:</b> <i>Session</i> in Open saves everything into a folder and reopens it.<br>"
     "<b>Defaults</b> are in napari's Preferences, under <i>MarsQE</i>."
