@@ -22,8 +22,8 @@ from napari_marsqe.wording import chip, escape
 HINT = "Find the terrain, then click a tile of the image to see which reference was matched to it."
 READY = "Click a tile of the image to see which reference was matched to it."
 NOTE = (
-    "Below each reference of this class stands its divergence. Click another one to use it for this tile. marsqe and "
-    "marsqe-lite use references; marsqe-swift does not."
+    "Below each reference of this class stands its divergence. Click another one to use it for this tile. "
+    "marsqe-swift-ref, marsqe-lite and marsqe use references; marsqe-swift does not."
 )
 _CAPTIONS = (
     ("This tile", "The tile as it came down, compressed."),

@@ -18,7 +18,7 @@ from marsqe.progress import Progress, Steps
 from marsqe.terrain import Terrain
 from marsqe.train.corpus import GROUPS
 
-SWIFT, LITE, FULL = "marsqe-swift", "marsqe-lite", "marsqe"
+SWIFT, REF, LITE, FULL = "marsqe-swift", "marsqe-swift-ref", "marsqe-lite", "marsqe"
 
 
 Json = dict[str, Any]
@@ -27,7 +27,7 @@ Json = dict[str, Any]
 @pytest.fixture
 def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """All presets with tiny random weights."""
-    bundle_tiny(tmp_path / "weights", monkeypatch, SWIFT, LITE, FULL)
+    bundle_tiny(tmp_path / "weights", monkeypatch, SWIFT, REF, LITE, FULL)
     yield
     networks.loaded.cache_clear()
 

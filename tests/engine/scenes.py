@@ -29,6 +29,11 @@ from marsqe.terrain import Terrain
 
 TINY: dict[str, dict[str, Any]] = {
     "marsqe-swift": {"widths": [4, 4, 4], "encoder": [1, 1], "middle": 1, "decoder": [1, 1], "unshuffle": 2},
+    "marsqe-swift-ref": {
+        "trunk": {"widths": [4, 4, 4], "encoder": [1, 1], "middle": 1, "decoder": [1, 1], "unshuffle": 2},
+        "reduction": 4,
+        "d": 4,
+    },
     "marsqe-lite": {"widths": [8, 8, 8], "blocks": 1, "reduction": 4, "d": 4},
     "marsqe": {
         "main": {"widths": [8, 8, 8], "blocks": 1, "reduction": 4, "d": 4},
@@ -39,7 +44,7 @@ TINY: dict[str, dict[str, Any]] = {
 
 VALIDATION = ("val/msl_mastcam", "val/m2020_hazcam")
 
-KINDS = {"marsqe-swift": "swift", "marsqe-lite": "lite", "marsqe": "full"}
+KINDS = {"marsqe-swift": "swift", "marsqe-swift-ref": "swift-ref", "marsqe-lite": "lite", "marsqe": "full"}
 
 
 def texture(height: int, width: int, *, colour: bool = True, seed: int = 0) -> NDArray[np.uint8]:

@@ -35,7 +35,7 @@ from marsqe.terrain import Terrain
 CPU = torch.device("cpu")
 
 
-SWIFT, LITE, FULL = "marsqe-swift", "marsqe-lite", "marsqe"
+SWIFT, REF, LITE, FULL = "marsqe-swift", "marsqe-swift-ref", "marsqe-lite", "marsqe"
 
 
 def test_shipped_weights_bring_a_sample_closer_to_its_truth(shipped: Any) -> None:
@@ -78,7 +78,7 @@ def test_windows_cover_every_pixel_once_and_start_on_the_grid() -> None:
         assert covered.max() == 1
 
 
-@pytest.mark.parametrize("model", [SWIFT, LITE, FULL])
+@pytest.mark.parametrize("model", [SWIFT, REF, LITE, FULL])
 @pytest.mark.parametrize("colour", [True, False])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_dtype_and_shape_are_those_of_the_source(tiny: Any, model: str, colour: bool, dtype: type) -> None:
@@ -101,7 +101,7 @@ def test_sixteen_bits_give_what_eight_give(tiny: Any) -> None:
     assert np.abs(sixteen / 257 - eight).max() <= 0.51
 
 
-@pytest.mark.parametrize("model", [SWIFT, LITE, FULL])
+@pytest.mark.parametrize("model", [SWIFT, REF, LITE, FULL])
 def test_same_input_gives_the_same_bytes(tiny: Any, model: str) -> None:
     image = scene(140, 150)
     first = enhanced(image, model, terrain=patchwork(image.shape))
@@ -111,7 +111,7 @@ def test_same_input_gives_the_same_bytes(tiny: Any, model: str) -> None:
     assert first.provenance == again.provenance
 
 
-@pytest.mark.parametrize("model", [SWIFT, LITE, FULL])
+@pytest.mark.parametrize("model", [SWIFT, REF, LITE, FULL])
 @pytest.mark.parametrize("colour", [True, False])
 def test_region_is_the_whole_results_part(tiny: Any, model: str, colour: bool) -> None:
     image = scene(150, 290, colour=colour)
@@ -137,7 +137,7 @@ def test_region_with_the_shipped_weights(shipped: Any) -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (7, 9), (20, 1500), (129, 1), (17, 128)])
-@pytest.mark.parametrize("model", [SWIFT, LITE, FULL])
+@pytest.mark.parametrize("model", [SWIFT, REF, LITE, FULL])
 def test_any_size(tiny: Any, model: str, shape: tuple[int, int]) -> None:
     image = scene(*shape, quality=50)
     result = enhanced(image, model)

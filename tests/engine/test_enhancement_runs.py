@@ -39,7 +39,7 @@ from marsqe.terrain import Terrain
 CPU = torch.device("cpu")
 
 
-SWIFT, LITE, FULL = "marsqe-swift", "marsqe-lite", "marsqe"
+SWIFT, REF, LITE, FULL = "marsqe-swift", "marsqe-swift-ref", "marsqe-lite", "marsqe"
 
 
 def test_nothing_of_the_caller_is_changed(spy: Spy) -> None:
@@ -52,7 +52,7 @@ def test_nothing_of_the_caller_is_changed(spy: Spy) -> None:
     np.testing.assert_array_equal(terrain.labels, labels)
 
 
-@pytest.mark.parametrize("model", [SWIFT, LITE, FULL])
+@pytest.mark.parametrize("model", [SWIFT, REF, LITE, FULL])
 def test_leaving_the_generator_stops_and_leaves_no_trace(tiny: Any, model: str) -> None:
     """Between two steps torch is as the caller left it: neither inference mode nor autocast outlives a step."""
     image = scene(140, 300)

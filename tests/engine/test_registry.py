@@ -85,7 +85,7 @@ def test_unknown_name_is_refused_with_the_choices() -> None:
 
 def test_without_weights_everything_is_listed_and_loading_says_why_not(folder: Path) -> None:
     rows = list_models()
-    assert [row["name"] for row in rows] == ["marsqe", "marsqe-lite", "marsqe-swift"]
+    assert [row["name"] for row in rows] == ["marsqe", "marsqe-lite", "marsqe-swift", "marsqe-swift-ref"]
     assert not any(row["bundled"] or row["weights_sha256"] or row["validation"] for row in rows)
     with pytest.raises(WeightsError, match=r"No trained weights of 'marsqe-lite'.*marsqe models"):
         registry.load("marsqe-lite")
@@ -192,7 +192,8 @@ def test_the_swift_halo_covers_all_that_a_pixel_depends_on(folder: Path, config:
 
 def test_presets_say_what_they_need() -> None:
     presets = registry.PRESETS
-    assert [presets[n].uses_references for n in ("marsqe", "marsqe-lite", "marsqe-swift")] == [True, True, False]
-    assert [presets[n].uses_labels for n in ("marsqe", "marsqe-lite", "marsqe-swift")] == [True, False, False]
+    assert [presets[n].uses_references for n in presets] == [True, True, False, True]
+    assert [presets[n].uses_labels for n in presets] == [True, False, False, False]
     assert presets["marsqe-lite"].tile == registry.TileRule(side=128, multiple=128, halo=0)
-    assert presets["marsqe-swift"].tile.side is None
+    assert presets["marsqe-swift"].tile.side is presets["marsqe-swift-ref"].tile.side is None
+    assert presets["marsqe-swift-ref"].tile.multiple == 128

@@ -18,7 +18,7 @@ from marsqe.train import loop
 from marsqe.train.evaluate import Gain
 from marsqe.train.loop import Recipe, Report
 
-PRESETS = ("marsqe-swift", "marsqe-lite", "marsqe")
+PRESETS = ("marsqe-swift", "marsqe-swift-ref", "marsqe-lite", "marsqe")
 
 
 @pytest.fixture

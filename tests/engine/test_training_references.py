@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from scenes import TINY, VALIDATION, put, texture
+from scenes import KINDS, TINY, VALIDATION, put, texture
 
 from marsqe.codecs.jpeg import decode_jpeg, encode_jpeg, standard_tables
 from marsqe.colour import as_rgb, luma
@@ -50,7 +50,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def tiny(name: str) -> Any:
     torch.manual_seed(3)
-    return build_network({"marsqe-lite": "lite", "marsqe": "full"}[name], TINY[name])
+    return build_network(KINDS[name], TINY[name])
 
 
 @pytest.mark.parametrize("colour", [True, False])
@@ -159,7 +159,7 @@ def test_marsqe_learns_by_eq7_weighed_by_the_compressed_error() -> None:
     assert all(p.grad is not None for p in network.parameters())
 
 
-@pytest.mark.parametrize("name", ["marsqe-lite", "marsqe"])
+@pytest.mark.parametrize("name", ["marsqe-swift-ref", "marsqe-lite", "marsqe"])
 def test_presets_with_references_train_validate_and_resume(name: str, large: Path, tmp_path: Path) -> None:
     network = tiny(name)
     assert uses_references(network)
@@ -167,7 +167,7 @@ def test_presets_with_references_train_validate_and_resume(name: str, large: Pat
     reports = list(train(network, large, tmp_path, RECIPE))
     assert reports[0].step == 1
     moved = {k for k, v in network.state_dict().items() if not torch.equal(v, before[k])}
-    assert any("to_image" in k for k in moved)
+    assert any("to_image" in k or "trunk.tail" in k for k in moved)
     assert any(k.startswith("post.tail") for k in moved) == (name == "marsqe")
     assert {(g.split, g.quality) for g in reports[-1].gains} == {(s, q) for s in VALIDATION for q in (20, 30, 50, 85)}
     again = list(train(tiny(name), large, tmp_path, replace(RECIPE, budget=1e-9), resume=True))
@@ -196,7 +196,7 @@ def test_tables_of_the_end_say_what_the_gains_say(large: Path, tmp_path: Path) -
     assert [float(r["gain"]) for r in images] == pytest.approx([g.gain for g in last.gains], abs=1e-4)
 
 
-@pytest.mark.parametrize("name", ["marsqe-lite", "marsqe"])
+@pytest.mark.parametrize("name", ["marsqe-swift-ref", "marsqe-lite", "marsqe"])
 def test_untrained_networks_with_references_gain_nothing(name: str, large: Path) -> None:
     for gain in validation_gains(tiny(name).eval(), large, VALIDATION[:1], (30,)):
         assert gain.gain == pytest.approx(0, abs=1e-6)

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
-_PRESETS = {"marsqe-swift": (12, 96, 1e-3), "marsqe-lite": (16, 128, 5e-4), "marsqe": (8, 128, 5e-4)}
+_PRESETS = {
+    "marsqe-swift": (12, 96, 1e-3),
+    "marsqe-swift-ref": (8, 128, 5e-4),
+    "marsqe-lite": (16, 128, 5e-4),
+    "marsqe": (8, 128, 5e-4),
+}
 """Batch, side of a patch and peak rate of each preset; a rival learns as marsqe-swift does."""
 
 
@@ -128,6 +133,8 @@ def _add_network(p: argparse.ArgumentParser, name: str) -> None:
     p.add_argument("--threads", type=count, help="processor threads (default: all)")
     if name == "arcnn":
         p.add_argument("--residual", action="store_true", help="predict what is missing instead of the image")
+    if name == "marsqe-swift-ref":
+        p.add_argument("--trunk", type=Path, metavar="FILE", help="marsqe-swift's weights (default: the bundled ones)")
     p.set_defaults(run=train_network, preset=name)
 
 
@@ -158,6 +165,8 @@ def train_network(arguments: Namespace) -> int:
         torch.set_num_threads(arguments.threads)
     name = arguments.preset
     network = _rival(arguments) if name in RIVALS else build_design(name)
+    if name == "marsqe-swift-ref":
+        _give_trunk(network, arguments.trunk)
     if arguments.init:
         added = grow_from(network, load_file(arguments.init))
         say(f"starting from {arguments.init}, with {added} new blocks")
@@ -193,6 +202,18 @@ def train_network(arguments: Namespace) -> int:
         else:
             say(f"step {report.step}, {report.elapsed:.0f} of {recipe.budget:.0f} s, loss {report.loss:.5f}")
     return 0
+
+
+def _give_trunk(network: Any, file: Path | None) -> None:
+    """Give marsqe-swift-ref its trunk's weights, and let the branch alone learn."""
+    from safetensors.torch import load_file
+
+    from marsqe.networks.registry import default_weights
+    from marsqe.train.growth import grow_from
+
+    added = grow_from(network.trunk, default_weights("marsqe-swift") if file is None else load_file(file))
+    network.freeze_trunk()
+    say(f"the trunk is {file or 'the bundled marsqe-swift'}, with {added} new blocks; it stays as it is")
 
 
 def _rival(arguments: Namespace) -> nn.Module:

@@ -84,30 +84,33 @@ def run_windows(network: nn.Module, job: Job, core: int | None = None) -> Steps[
     condition = torch.from_numpy(job.condition)[None].to(job.device)
     parts = windows(job.pixels.shape[:2], job.region, CORE if core is None else core)
     if job.first is not None:
-        parts.sort(key=partial(_window_distance, job.first))
+        parts.sort(key=partial(window_distance, job.first))
     yield Progress(STEP, 0, len(parts))
     for done, window in enumerate(parts, 1):
-        frame = _cut(job.pixels, window.frame)
+        frame = cut(job.pixels, window.frame)
         with torch.inference_mode(), autocast(job.device, job.precision):
             result = network(to_planes(frame, job.device), condition)
         planes = result[0, :, : frame.shape[0], : frame.shape[1]].float().cpu().numpy()
-        _paste(out, planes.transpose(1, 2, 0), window)
+        paste(out, planes.transpose(1, 2, 0), window)
         yield Progress(STEP, done, len(parts), job.parts(out, [window.core]))
     return out
 
 
-def _window_distance(first: Region, window: Window) -> tuple[float, float]:
+def window_distance(first: Region, window: Window) -> tuple[float, float]:
+    """How far a window is from the region that is wanted first, to sort by."""
     return distance(first, window.core)
 
 
-def _cut(pixels: NDArray[Any], r: Region) -> NDArray[Any]:
+def cut(pixels: NDArray[Any], r: Region) -> NDArray[Any]:
+    """Pixels of a rectangle; a view."""
     return pixels[r.y : r.y + r.height, r.x : r.x + r.width]
 
 
-def _paste(out: NDArray[np.float32], result: NDArray[np.float32], window: Window) -> None:
+def paste(out: NDArray[np.float32], result: NDArray[np.float32], window: Window) -> None:
+    """Put the core of a window's result in its place."""
     core, frame = window.core, window.frame
     y, x = core.y - frame.y, core.x - frame.x
-    _cut(out, core)[:] = result[y : y + core.height, x : x + core.width]
+    cut(out, core)[:] = result[y : y + core.height, x : x + core.width]
 
 
 def run_tiles(
@@ -165,7 +168,7 @@ def run_tiles(
                     features = torch.zeros(len(tiles), *output.features.shape[1:], dtype=output.features.dtype)
                 features[rows] = output.features.cpu()
         for i, place in zip(batch, places[number], strict=True):
-            _cut(shown, place)[:] = enhanced[i].permute(1, 2, 0).numpy()[: place.height, : place.width]
+            cut(shown, place)[:] = enhanced[i].permute(1, 2, 0).numpy()[: place.height, : place.width]
         yield Progress(STEP, done, total, job.parts(shown, places[number]))
     result = join_tiles(enhanced, height, width)
     if labels is not None and features is not None:

@@ -17,7 +17,8 @@ from marsqe.colour import as_rgb
 from marsqe.devices import half_precision, resolve_device
 from marsqe.enhancement.faithful import cell_for
 from marsqe.enhancement.finishing import Finish, stored_region
-from marsqe.enhancement.networks import Job, loaded, run_tiles, run_windows, with_retry
+from marsqe.enhancement.matched import run_with_references
+from marsqe.enhancement.networks import Job, loaded, run_windows, with_retry
 from marsqe.enhancement.windows import CORE
 from marsqe.errors import SettingError
 from marsqe.image import MarsImage, to_stored
@@ -80,12 +81,13 @@ def enhance_steps(
 
     def attempt(size: int) -> Steps[NDArray[np.float32]]:
         job = Job(scaled, condition, where, place, size, tiles, precision, looked_at, finish.part)
+        # Windows shrink with the batch, so that another try needs less memory here too.
+        core = max(16, CORE * size // batch // 16 * 16)
         if not preset.uses_references:
-            # Windows shrink with the batch, so that another try needs less memory here too.
-            return run_windows(network, job, max(16, CORE * size // batch // 16 * 16))
+            return run_windows(network, job, core)
         labels = to_stored(terrain.labels, image.orientation) if preset.uses_labels else None
         twins = twin_compression(image, dictionary)
-        return run_tiles(network, job, matched, dictionary, twins, labels, colour=image.is_colour)
+        return run_with_references(network, job, matched, dictionary, twins, labels, colour=image.is_colour, core=core)
 
     result = yield from with_retry(attempt, batch)
     yield Progress("Finishing", 0, 1)

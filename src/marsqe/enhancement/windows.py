@@ -12,6 +12,9 @@ CORE = 768
 MARGIN = 64
 """Context in pixels around the core. Measured: more changes no pixel of the trained networks by a whole DN."""
 
+GRID = 16
+"""Windows start on multiples of it: on the JPEG grid, with subsampled chroma, too."""
+
 
 @dataclass(frozen=True)
 class Window:
@@ -22,15 +25,18 @@ class Window:
 
 
 def windows(
-    shape: tuple[int, int], region: Region | None = None, core: int = CORE, margin: int = MARGIN
+    shape: tuple[int, int], region: Region | None = None, core: int = CORE, margin: int = MARGIN, grid: int = GRID
 ) -> list[Window]:
-    """Windows that cover an image, or those parts of it that meet a region."""
+    """Windows that cover an image, or those parts of it that meet a region; cores start on multiples of ``grid``.
+
+    Where core and margin are multiples of ``grid``, frames start on it, too.
+    """
     height, width = shape
     region = region or Region(0, 0, width, height)
     return [
         Window(Region(x, y, right - x, bottom - y), _grow(x, y, right, bottom, shape, margin))
-        for y, bottom in _spans(region.y, region.y + region.height, height, core)
-        for x, right in _spans(region.x, region.x + region.width, width, core)
+        for y, bottom in _spans(region.y, region.y + region.height, height, core, grid)
+        for x, right in _spans(region.x, region.x + region.width, width, core, grid)
     ]
 
 
@@ -46,8 +52,8 @@ def distance(first: Region, place: Region) -> tuple[float, float]:
     return max(gaps) + max(falls), (across**2 + down**2) ** 0.5 / 2
 
 
-def _spans(start: int, stop: int, size: int, core: int) -> Iterator[tuple[int, int]]:
-    position = start // 16 * 16
+def _spans(start: int, stop: int, size: int, core: int, grid: int) -> Iterator[tuple[int, int]]:
+    position = start // grid * grid
     while position < stop:
         yield position, min(position + core, size)
         position += core

@@ -12,6 +12,7 @@ from marsqe.errors import WeightsError, in_one_line
 from marsqe.networks.marsqe import LiteConfig, MarsQE, MarsQEConfig, MarsQELite
 from marsqe.networks.post import PostConfig
 from marsqe.networks.swift import MarsQESwift, SwiftConfig
+from marsqe.networks.swift_ref import MarsQESwiftRef, SwiftRefConfig
 
 
 def _tuples(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -23,10 +24,10 @@ def build_network(kind: str, config: Mapping[str, Any]) -> nn.Module:
 
     Parameters
     ----------
-    kind : {"swift", "lite", "full"}
+    kind : {"swift", "swift-ref", "lite", "full"}
     config : mapping
-        Fields of ``SwiftConfig``, ``LiteConfig`` or, for "full", ``main`` and ``post`` with those of ``LiteConfig``
-        and ``PostConfig``; lists stand for tuples.
+        Fields of ``SwiftConfig``, ``SwiftRefConfig`` (its ``trunk`` with those of ``SwiftConfig``), ``LiteConfig`` or,
+        for "full", ``main`` and ``post`` with those of ``LiteConfig`` and ``PostConfig``; lists stand for tuples.
 
     Raises
     ------
@@ -36,6 +37,8 @@ def build_network(kind: str, config: Mapping[str, Any]) -> nn.Module:
     try:
         if kind == "swift":
             return MarsQESwift(SwiftConfig(**_tuples(config)))
+        if kind == "swift-ref":
+            return MarsQESwiftRef(SwiftRefConfig(**{**config, "trunk": SwiftConfig(**_tuples(config["trunk"]))}))
         if kind == "lite":
             return MarsQELite(LiteConfig(**_tuples(config)))
         if kind == "full":

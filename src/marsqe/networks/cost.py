@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from marsqe.networks.conditioning import CONDITION_SIZE
 from marsqe.networks.marsqe import PATCH, MarsQE, MarsQELite
+from marsqe.networks.swift_ref import MarsQESwiftRef
 from marsqe.networks.texture import EncodedReference
 
 HEIGHT: Final = 1152
@@ -57,10 +58,16 @@ def count_module_macs(network: nn.Module, cached: bool) -> int:
             cached,
             lambda references: network(_pixels(TILES, PATCH, PATCH), _condition(TILES), references),
         )
+    if isinstance(network, MarsQESwiftRef):
+        return _with_references(
+            network, cached, lambda references: network(_pixels(1, HEIGHT, WIDTH), _condition(1), references)
+        )
     return _macs(lambda: network(_pixels(1, HEIGHT, WIDTH), _condition(1)))
 
 
-def _with_references(main: MarsQELite, cached: bool, run: Callable[[list[EncodedReference]], Any]) -> int:
+def _with_references(
+    main: MarsQELite | MarsQESwiftRef, cached: bool, run: Callable[[list[EncodedReference]], Any]
+) -> int:
     patches, condition = _pixels(TILES, PATCH, PATCH), _condition(TILES)
     if cached:
         references = main.encode_references(patches, patches, condition)

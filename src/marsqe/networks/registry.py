@@ -12,7 +12,7 @@ from marsqe.weights import is_bundled, load_weights, local_names, read_card
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-Kind = Literal["swift", "lite", "full"]
+Kind = Literal["swift", "swift-ref", "lite", "full"]
 
 AUTO: Final = "auto"
 
@@ -43,11 +43,12 @@ class Preset:
     Attributes
     ----------
     name, description : str
-    kind : {"swift", "lite", "full"}
-        "swift": pixels and condition; "lite": patches of 128 with a matched reference each; "full": lite, then
-        post-enhancement of the whole image, which needs terrain labels.
+    kind : {"swift", "swift-ref", "lite", "full"}
+        "swift": pixels and condition; "swift-ref": the same with a matched reference for each tile of 128; "lite":
+        patches of 128 with a matched reference each; "full": lite, then post-enhancement of the whole image, which
+        needs terrain labels.
     config : mapping
-        Fields of ``SwiftConfig``, ``LiteConfig`` or ``MarsQEConfig``, JSON-ready.
+        Fields of ``SwiftConfig``, ``SwiftRefConfig``, ``LiteConfig`` or ``MarsQEConfig``, JSON-ready.
     parameters : int
     macs_1152x1600, macs_cached : int
         Multiply-adds of one image of 1152x1600, with the references encoded for every patch as the paper counts,
@@ -75,7 +76,11 @@ class Preset:
     @property
     def tile(self) -> TileRule:
         """How to cut the image; for "full" this is for its main network, the post-enhancement sees all of it."""
-        return _swift_tile(self.config) if self.kind == "swift" else TileRule(side=128, multiple=128, halo=0)
+        if self.kind == "swift":
+            return _swift_tile(self.config)
+        if self.kind == "swift-ref":
+            return _swift_ref_tile(self.config)
+        return TileRule(side=128, multiple=128, halo=0)
 
 
 def _swift_tile(config: Mapping[str, Any]) -> TileRule:
@@ -87,8 +92,17 @@ def _swift_tile(config: Mapping[str, Any]) -> TileRule:
     return TileRule(side=None, multiple=multiple, halo=-(-(reach + multiple - 1) // multiple) * multiple)
 
 
+def _swift_ref_tile(config: Mapping[str, Any]) -> TileRule:
+    trunk, tile = config["trunk"], 128
+    unshuffle = int(trunk["unshuffle"])
+    # Two convolutions of TFM at each level. A transferred block depends on all of its tile, at both ends of the reach.
+    reach = _swift_tile(trunk).halo + unshuffle * (2 + 4) + 2 * tile
+    return TileRule(side=None, multiple=tile, halo=-(-reach // tile) * tile)
+
+
 _LITE: Final = {"widths": [32, 72, 96], "blocks": 2, "reduction": 8, "d": 4}
 _POST: Final = {"widths": [16, 48, 216], "down": [1, 1, 7], "up": [1, 1, 1], "keys": 512, "reduction": 8}
+_SWIFT: Final = {"widths": [32, 64, 128], "encoder": [3, 3], "middle": 8, "decoder": [3, 3], "unshuffle": 2}
 
 PRESETS: Final = {
     preset.name: preset
@@ -115,10 +129,19 @@ PRESETS: Final = {
             "marsqe-swift",
             "swift",
             "A small network for laptops, about an eighth of the cost; it uses no references.",
-            {"widths": [32, 64, 128], "encoder": [3, 3], "middle": 8, "decoder": [3, 3], "unshuffle": 2},
+            _SWIFT,
             parameters=3_042_796,
             macs_1152x1600=176_829_271_040,
             macs_cached=176_829_271_040,
+        ),
+        Preset(
+            "marsqe-swift-ref",
+            "swift-ref",
+            "marsqe-swift with texture from matched references: choosing another reference changes pixels.",
+            {"trunk": _SWIFT, "reduction": 8, "d": 4},
+            parameters=3_142_012,
+            macs_1152x1600=310_453_773_824,
+            macs_cached=199_176_702_464,
         ),
     )
 }

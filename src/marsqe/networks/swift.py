@@ -74,10 +74,27 @@ class MarsQESwift(nn.Module):
 
     def forward(self, compressed: Tensor, condition: Tensor) -> Tensor:
         """Compressed RGB (B, 3, H, W) in 0-1 and condition (B, D) to the enhanced image, same shape, float32."""
-        f1 = self.encode1(self.know1(self.head(self.unshuffle(compressed)), condition))
-        f2 = self.encode2(self.know2(self.down1(f1), condition))
-        f3 = self.middle(self.know3(self.down2(f2), condition))
-        d2 = self.decode2(self.up2(f3) + f2)
-        d1 = self.decode1(self.know4(self.up1(d2) + f1, condition))
-        out: Tensor = compressed + self.shuffle(self.tail(d1)).float()
+        fine, coarse = self.encode(compressed, condition)
+        decoded = self.decode_fine(self.decode_coarse(coarse, condition), fine, condition)
+        return self.to_image(decoded, compressed)
+
+    def encode(self, pixels: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """Encoder's features of the two finer levels."""
+        fine = self.encode1(self.know1(self.head(self.unshuffle(pixels)), condition))
+        return fine, self.encode2(self.know2(self.down1(fine), condition))
+
+    def decode_coarse(self, coarse: Tensor, condition: Tensor) -> Tensor:
+        """Decoder's features of level 2, by way of the deepest level."""
+        deep = self.middle(self.know3(self.down2(coarse), condition))
+        out: Tensor = self.decode2(self.up2(deep) + coarse)
+        return out
+
+    def decode_fine(self, decoded: Tensor, fine: Tensor, condition: Tensor) -> Tensor:
+        """Decoder's features of level 1."""
+        out: Tensor = self.decode1(self.know4(self.up1(decoded) + fine, condition))
+        return out
+
+    def to_image(self, decoded: Tensor, compressed: Tensor) -> Tensor:
+        """Enhanced image from the finest features."""
+        out: Tensor = compressed + self.shuffle(self.tail(decoded)).float()
         return out

@@ -16,7 +16,8 @@ import marsqe
 from marsqe.colour import as_8bit, as_rgb
 from marsqe.devices import resolve_device
 from marsqe.enhancement.faithful import cell_for, coefficients_of, project
-from marsqe.enhancement.networks import Job, run_tiles, run_windows
+from marsqe.enhancement.matched import run_with_references
+from marsqe.enhancement.networks import Job, run_windows
 from marsqe.errors import ReadError, WeightsError
 from marsqe.image import MarsImage, Pixels
 from marsqe.matching import load_dictionary, match_steps, twin_compression
@@ -97,7 +98,7 @@ def _own(
         dictionary = load_dictionary()
         labels = terrain.labels if preset.uses_labels else None
         twins = twin_compression(image, dictionary)
-        result = run(run_tiles(network, job, matches, dictionary, twins, labels, colour=image.is_colour))
+        result = run(run_with_references(network, job, matches, dictionary, twins, labels, colour=image.is_colour))
     values: NDArray[np.float64] = result.astype(np.float64) * image.full_scale
     return values if image.is_colour else values.mean(axis=2)
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from marsqe.networks.marsqe import PATCH, MarsQE
 from marsqe.networks.padding import join_tiles, split_tiles
+from marsqe.networks.swift_ref import MarsQESwiftRef
 from marsqe.train.losses import loss_eq7, relative_charbonnier, relative_squared, relative_weights
 
 
@@ -52,6 +53,8 @@ class Trainee(nn.Module):
         encoded = network.encode_references(raw_references.flatten(0, 1), twins.flatten(0, 1), each)
         if isinstance(network, MarsQE):
             return tuple(network(compressed, condition, encoded, labels))
+        if isinstance(network, MarsQESwiftRef):
+            return (network(compressed, condition, encoded),)
         tiles = network(split_tiles(compressed, PATCH), each, encoded).enhanced
         return (join_tiles(tiles, *compressed.shape[2:]),)
 

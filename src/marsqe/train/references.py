@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 from torch import nn
 
 from marsqe.colour import as_rgb, luma
-from marsqe.enhancement.networks import Job, run_tiles
+from marsqe.enhancement.matched import run_with_references
+from marsqe.enhancement.networks import Job
 from marsqe.image import Compression, MarsImage
 from marsqe.matching import load_dictionary, match
 from marsqe.matching.dictionary import LADDER, Dictionary, twin
 from marsqe.matching.lbp import lbp_histograms
 from marsqe.matching.smm import match_eq1
 from marsqe.networks.marsqe import MarsQE, MarsQELite
+from marsqe.networks.swift_ref import MarsQESwiftRef
 from marsqe.progress import run
 from marsqe.results import TILE
 from marsqe.terrain import Terrain
@@ -31,8 +33,8 @@ _KEPT: Final = 4096
 
 
 def uses_references(network: nn.Module) -> bool:
-    """Whether a network is one of patches with a reference each."""
-    return isinstance(network, (MarsQELite, MarsQE))
+    """Whether a network takes a reference for every tile."""
+    return isinstance(network, (MarsQELite, MarsQE, MarsQESwiftRef))
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def run_matched(
     height, width = image.shape
     labels = _spread(matches.classes)[:height, :width] if isinstance(network, MarsQE) else None
     job = Job(as_rgb(pixels).astype(np.float32) / np.float32(255), condition, None, next(network.parameters()).device)
-    steps = run_tiles(network, job, matches, dictionary, compression, labels, colour=image.is_colour)
+    steps = run_with_references(network, job, matches, dictionary, compression, labels, colour=image.is_colour)
     values = run(steps).astype(np.float64) * 255
     result: NDArray[np.float64] = values if image.is_colour else values.mean(axis=2)
     return result
