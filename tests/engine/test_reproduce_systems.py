@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from safetensors.torch import save_file
 from scenes import TINY, enhanced, ground, patchwork, scene
 
@@ -86,6 +87,20 @@ def test_references_of_one_class_change_the_result(weights: dict[str, Path]) -> 
     assert (whole != sky).any()
 
 
+def test_references_can_be_random_or_left_out(weights: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    image = scene(140, 290)
+    names = tuple(f"marsqe-swift-ref{way}" for way in ("", "@random", "@none"))
+    _, *bundled = resolve(names, {})
+    matched, random, none = (apply(s, image, ground(image)) for s in bundled)
+    assert (matched != random).any() and (matched != none).any()
+    _, *files = resolve(names, {"marsqe-swift-ref": weights["marsqe-swift-ref"]})
+    monkeypatch.setattr(marsqe.weights, "_folder", lambda: None)
+    for system, expected in zip(files, (matched, random, none), strict=True):
+        np.testing.assert_array_equal(apply(system, image, ground(image)), expected)
+    _, lite = resolve(("marsqe-lite@none",), weights)
+    assert lite.reason is not None and "marsqe-swift-ref" in lite.reason
+
+
 @pytest.mark.parametrize("colour", [True, False])
 def test_rivals_run_alone_and_can_be_projected(tmp_path: Path, colour: bool) -> None:
     path = tmp_path / "arcnn.safetensors"
@@ -97,6 +112,17 @@ def test_rivals_run_alone_and_can_be_projected(tmp_path: Path, colour: bool) -> 
     assert made.shape == image.pixels.shape
     assert made.dtype == np.uint8
     assert np.abs(kept.astype(int) - image.pixels).mean() <= np.abs(made.astype(int) - image.pixels).mean()
+
+
+def test_a_rivals_card_says_how_it_was_built(tmp_path: Path) -> None:
+    """AR-CNN with all weights zero gives black, or its input where it predicts what is missing."""
+    path = tmp_path / "average.safetensors"
+    save_file({k: torch.zeros_like(v) for k, v in RIVALS["arcnn"].build().state_dict().items()}, path)
+    path.with_suffix(".json").write_text('{"config": {"residual": true}}')
+    image = scene(48, 56)
+    _, system = resolve(("arcnn",), {"arcnn": path})
+    assert system.title == "AR-CNN, residual"
+    np.testing.assert_array_equal(apply(system, image, ground(image)), image.pixels)
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:

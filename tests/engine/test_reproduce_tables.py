@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ import pytest
 from PIL import Image
 
 from marsqe.reproduce import ablation, results
+from marsqe.reproduce.against import compared
 from marsqe.reproduce.page import Figure, Section, Table, write_csv, write_page
 from marsqe.reproduce.results import Measured
 from marsqe.reproduce.statistics import estimate
-from marsqe.reproduce.systems import ANCHOR, System
+from marsqe.reproduce.systems import ANCHOR, RANDOM, WITHOUT, System
 
 SYSTEMS = [
     System(ANCHOR, ANCHOR, "anchor", "JPEG"),
@@ -124,7 +126,48 @@ def test_single_class_dictionaries_are_compared_with_all() -> None:
     absent = System("marsqe", "marsqe", "own", "MarsQE", reason="no weights")
     section = ablation.dictionaries(Measured([], [absent], {}))
     assert any(reason == "no weights" for _, reason in section.missing)
-    assert any("TFM" in what for what, _ in ablation.modules([absent]).missing)
+    section = ablation.modules(Measured([], [absent], {}))
+    assert any(reason == "no weights" for _, reason in section.missing)
+    assert any("TFM" in what for what, _ in section.missing)
+
+
+def test_what_references_bring_is_paired_with_none() -> None:
+    """Images differ by more than the references bring: only pairs tell."""
+    ways: dict[str | None, float] = {None: 0.02, RANDOM: -0.01, WITHOUT: 0.0}
+    systems = [System(f"ref@{way}", "marsqe-swift-ref", "own", "Ref", True, way) for way in ways]
+    anchors = [r for r in rows() if r["system"] == ANCHOR]
+    made = [r | {"system": f"ref@{w}", "psnr": r["psnr"] + gain} for w, gain in ways.items() for r in anchors]
+    section = ablation.modules(Measured(anchors + made, [SYSTEMS[0], *systems], {"test": 3}))
+    (table,) = section.tables
+    assert [str(r[4]).split()[0] for r in table.rows] == ["+0.0000", "-0.0100", "+0.0200"]
+    assert all(r[5] == 3 for r in table.rows)
+
+
+def test_ours_is_compared_with_the_best_rival_of_the_place() -> None:
+    """Which rival is best depends on the set; differences are those of images."""
+    systems = [
+        SYSTEMS[0],
+        replace(SYSTEMS[1], name="arcnn"),
+        System("dcad", "dcad", "rival", "DCAD"),
+        System("marsqe-swift", "marsqe-swift", "own", "Ours", True),
+    ]
+    made = []
+    for image in range(4):
+        split = "a" if image < 2 else "b"
+        for name, psnr in (
+            ("compressed", 30),
+            ("arcnn", 31),
+            ("dcad", 30.5 if split == "a" else 32),
+            ("marsqe-swift", 31.5),
+        ):
+            row = {"system": name, "codec": "JPEG", "level": 30, "psnr": psnr + image, "split": split}
+            made.append(row | {"sha256": str(image)})
+    (table,) = compared(Measured(made, systems, {"a": 2, "b": 2})).tables
+    found = {r[0]: (r[2], str(r[3]), r[4]) for r in table.rows}
+    assert found["a"] == ("AR-CNN", "+0.500 [+0.500, +0.500]", "2 of 2")
+    assert found["b"] == ("DCAD", "-0.500 [-0.500, -0.500]", "0 of 2")
+    assert found["all sets"][0] == "DCAD"
+    assert compared(Measured(made, systems[:3], {"a": 2, "b": 2})).missing
 
 
 def test_csv_has_the_ends_of_intervals_as_numbers(tmp_path: Path) -> None:
@@ -134,6 +177,17 @@ def test_csv_has_the_ends_of_intervals_as_numbers(tmp_path: Path) -> None:
     assert head == ["name", "PSNR, mean", "PSNR, low 95 %", "PSNR, high 95 %", "n"]
     assert first == ["a", "2", "1", "3", "2"]
     assert second == ["b", "–", "", "", "0"]
+
+
+def test_photographs_on_the_page_are_small(tmp_path: Path) -> None:
+    """A sheet of photographs would take megabytes as PNG."""
+    noise = np.random.default_rng(0).normal(128, 30, (600, 1400, 3)).clip(0, 255).astype(np.uint8)
+    picture = tmp_path / "p.png"
+    Image.fromarray(noise).save(picture)
+    section = Section("Sheet", figures=[Figure(picture, "caption", "alt")])
+    page = write_page(tmp_path / "index.html", "Title", "lead", [section])
+    assert 'src="data:image/jpeg;base64,' in page.read_text(encoding="utf-8")
+    assert page.stat().st_size < picture.stat().st_size / 3
 
 
 def test_the_page_is_one_file_and_shows_text_as_text(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ pytest.importorskip("lightning_fabric", reason="the extra 'train' is not install
 
 from marsqe.networks.segformer import SegFormer, SegFormerConfig, Stage
 from marsqe.train.terrain import Recipe, batch_of, load_average, train
-from marsqe.train.terrain_augment import _with_plain_sky, augmented, falling_light
+from marsqe.train.terrain_augment import augmented, falling_light
 from marsqe.train.terrain_data import (
     IGNORE,
     NOT_ROCK,
@@ -133,21 +133,6 @@ def test_some_crops_lose_their_colour() -> None:
     crop = labelled("marsscapes", np.full((160, 160), SOIL))
     gray = [np.ptp(augmented(crop, np.random.default_rng(s), 64)[0], axis=2).max() < 1e-6 for s in range(40)]
     assert 5 < sum(gray) < 30
-
-
-def test_gray_crops_get_other_skies_and_ground_keeps_its_own() -> None:
-    """The sky of an engineering camera may be darker than the ground; what is below the horizon does not move."""
-    target = np.full((160, 160), SOIL, np.uint8)
-    target[:60] = SKY
-    rgb = np.where(target[..., None] == SKY, 230, 90).astype(np.uint8).repeat(3, axis=2)
-    skies = [_with_plain_sky(rgb, target == SKY, np.random.default_rng(s)) for s in range(20)]
-    levels = [float(out[:50].mean()) for out in skies]
-    assert min(levels) < 90 < 160 < max(levels)
-    for out in skies:
-        assert (out[64:] == 90).all()
-        assert out[:50].std() < 60
-    ground = np.full_like(rgb, 90)
-    assert _with_plain_sky(ground, np.zeros((160, 160), bool), np.random.default_rng(1)) is ground
 
 
 def test_light_falls_smoothly_and_never_to_nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,7 +82,10 @@ def test_swift_and_rivals_learn_by_the_same_recipe(data: Path, asked: Any) -> No
     assert asked[0][3] == asked[1][3] == Recipe(budget=900)
 
 
-def test_residual_arcnn_starts_from_its_input(data: Path, asked: Any) -> None:
+def test_residual_arcnn_starts_from_its_input_and_its_card_says_so(
+    data: Path, asked: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     assert main(words("arcnn", data, "--residual")) == 0
     assert main(words("arcnn", data)) == 0
     (with_input, without) = (call[0] for call in asked)
@@ -90,6 +94,7 @@ def test_residual_arcnn_starts_from_its_input(data: Path, asked: Any) -> None:
     without.load_state_dict(with_input.state_dict())
     with torch.no_grad():
         torch.testing.assert_close(with_input(x), x + without(x))
+    assert json.loads((tmp_path / "runs/some/average.json").read_text()) == {"config": {"residual": True}}
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import json
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from marsqe.cli.output import say
 from marsqe.errors import MissingExtraError, SettingError
+from marsqe.export.atomic import write_whole
 from marsqe.extras import from_extra
 from marsqe.networks.rivals import RIVALS
 
@@ -217,11 +219,11 @@ def _give_trunk(network: Any, file: Path | None) -> None:
 
 
 def _rival(arguments: Namespace) -> nn.Module:
-    if getattr(arguments, "residual", False):
-        from marsqe.networks.rivals.arcnn import ARCNN
-
-        return ARCNN(residual=True)
-    return RIVALS[arguments.preset].build()
+    config = {"residual": True} if getattr(arguments, "residual", False) else {}
+    if config:  # for those who use the weights
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        write_whole(arguments.out / "average.json", (json.dumps({"config": config}) + "\n").encode())
+    return RIVALS[arguments.preset].build(**config)
 
 
 def pack(arguments: Namespace) -> int:
@@ -257,8 +259,6 @@ def build(arguments: Namespace) -> int:
 def bundle(arguments: Namespace) -> int:
     """Validate trained weights as the product uses them and write them with their card."""
     _need_extra()
-    import json
-
     from marsqe.train.bundle import Origin
     from marsqe.train.bundle import bundle as write
     from marsqe.train.evaluate import summarise

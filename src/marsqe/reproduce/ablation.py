@@ -1,4 +1,4 @@
-"""Section V-C: gains class by class, single-class dictionaries, and what would need other networks."""
+"""Section V-C: what references bring, gains class by class, single-class dictionaries."""
 
 from __future__ import annotations
 
@@ -10,20 +10,47 @@ from marsqe.reproduce.page import Figure, Section, Table
 from marsqe.reproduce.results import Measured
 from marsqe.reproduce.settings import MAIN_QUALITY
 from marsqe.reproduce.statistics import estimate
-from marsqe.reproduce.systems import ANCHOR, System
+from marsqe.reproduce.systems import ANCHOR, RANDOM, WITHOUT
 from marsqe.terrain import CLASSES
 
 _NO_VARIANT: Final = (
-    "it takes networks trained anew without TEM, or with an addition in place of TFM; this version has no such variant "
-    "and no weights of one"
+    "it takes networks trained anew with an addition in place of TFM, or with TFM alone; this version has no such "
+    "variant and no weights of one"
 )
+_WAYS: Final = {
+    WITHOUT: "none: TEM and TFM left out",
+    RANDOM: "TEM and TFM, any reference of the dictionary",
+    None: "TEM and TFM, the matched reference",
+}
 
 
-def modules(systems: list[System]) -> Section:
-    """Table V: named, with the reason why it is not computed."""
-    section = Section("Table V: ablation of TEM and TFM")
-    section.missing.append(("MarsQE and MarsQE-lite without TEM or TFM", _NO_VARIANT))
-    section.missing += [(s.title, s.reason) for s in systems if s.uses_references and s.reason and s.only is None]
+def modules(measured: Measured) -> Section:
+    """Table V: the same weights without references, with random ones, with the matched ones."""
+    section = Section("Table V: ablation of the references, TEM and TFM")
+    for system in (s for s in measured.systems if s.uses_references and s.only is None):
+        if system.reason:
+            section.missing.append((system.title, system.reason))
+            continue
+        of = {s.only: s for s in measured.systems if s.base == system.base and s.projected == system.projected}
+        found = {way: measured.of(of[way].name, "JPEG", MAIN_QUALITY) for way in _WAYS if way in of}
+        base = found.get(WITHOUT) or found.get(RANDOM) or {}
+        rows = []
+        for way, images in found.items():
+            if images:
+                change = [images[k][0]["psnr"] - base[k][0]["psnr"] for k in images if k in base]
+                cells = [estimate([r[0][m] for r in images.values()]).shown(d) for m, d in (("psnr", 3), ("ssim", 4))]
+                gain = estimate(measured.gains(of[way].name, "JPEG", MAIN_QUALITY)).shown(3, sign=True)
+                rows.append([_WAYS[way], *cells, gain, estimate(change).shown(4, sign=True), len(images)])
+        if rows:
+            section.notes = [
+                f"{measured.words()}. JPEG QF {MAIN_QUALITY}, the same weights throughout; differences to the first "
+                "row are paired, image by image, with a bootstrap 95 % interval."
+            ]
+            head = ["references", "PSNR (dB)", "SSIM", "ΔPSNR (dB)", "against the first row (dB)", "n"]
+            section.tables.append(Table(f"table5-{system.base}", system.title, head, rows))
+        else:
+            section.missing.append((system.title, f"nothing measured at JPEG QF {MAIN_QUALITY}"))
+    section.missing.append(("networks without TEM or TFM that were trained as such", _NO_VARIANT))
     return section
 
 
@@ -39,7 +66,7 @@ def dictionaries(measured: Measured) -> Section:
             continue
         rows = []
         whole = measured.of(system.name, "JPEG", MAIN_QUALITY)
-        for s in (s for s in measured.systems if s.base == system.base):
+        for s in (s for s in measured.systems if s.base == system.base and s.only not in _WAYS.keys() - {None}):
             of = measured.of(s.name, "JPEG", MAIN_QUALITY)
             if of and s.projected == system.projected:
                 change = [of[k][0]["psnr"] - whole[k][0]["psnr"] for k in of if k in whole]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +18,14 @@ from marsqe.colour import as_8bit, as_rgb
 from marsqe.devices import resolve_device
 from marsqe.enhancement.faithful import cell_for, coefficients_of, project
 from marsqe.enhancement.matched import run_with_references
-from marsqe.enhancement.networks import Job, run_windows
+from marsqe.enhancement.networks import Job, loaded, run_windows
 from marsqe.errors import ReadError, WeightsError
 from marsqe.image import MarsImage, Pixels
 from marsqe.matching import load_dictionary, match_steps, twin_compression
 from marsqe.networks.conditioning import condition_vector
 from marsqe.networks.rivals import find_rival
 from marsqe.progress import run
-from marsqe.reproduce.systems import System, preset_for
+from marsqe.reproduce.systems import RANDOM, WITHOUT, System, card_beside, preset_for
 from marsqe.results import Matches
 from marsqe.terrain import CLASSES, Terrain
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 _BATCH = 8
 _PATIENCE = 600
+_SEED = 1
 
 
 def apply(system: System, image: MarsImage, terrain: Terrain, device: str = "cpu") -> Pixels:
@@ -63,11 +65,15 @@ def apply(system: System, image: MarsImage, terrain: Terrain, device: str = "cpu
     if system.kind == "program":
         return smoothed(image)
     matches = _matches(system, image, terrain) if system.kind == "own" else None
-    if system.kind == "own" and system.file is None:
+    if system.kind == "own" and system.file is None and system.only != WITHOUT:
         return marsqe.enhance(
             image, system.base, device, terrain=terrain, matches=matches, faithful=system.projected
         ).pixels
-    network = network_of(system.base, system.file, system.weights_sha256, str(resolve_device(device)))
+    place = str(resolve_device(device))
+    bundled = system.kind == "own" and system.file is None
+    network = (
+        loaded(system.base, place) if bundled else network_of(system.base, system.file, system.weights_sha256, place)
+    )
     values = _rival(network, image) if matches is None else _own(network, system, image, terrain, matches, device)
     coefficients = coefficients_of(image) if system.projected else None
     if coefficients is not None:
@@ -76,11 +82,21 @@ def apply(system: System, image: MarsImage, terrain: Terrain, device: str = "cpu
 
 
 def _matches(system: System, image: MarsImage, terrain: Terrain) -> Matches:
-    """References of the tiles' own classes, or all of one class; of no meaning for systems without references."""
-    if system.only is not None:
+    """References of the tiles' own classes, all of one class, or any; of no meaning for systems without references."""
+    if system.only in CLASSES:
         label = CLASSES.index(system.only) + 1
         terrain = Terrain(np.full(image.shape, label, np.uint8))
-    return run(match_steps(image, terrain, load_dictionary()))
+    matches = run(match_steps(image, terrain, load_dictionary()))
+    return _any_references(matches) if system.only == RANDOM else matches
+
+
+def _any_references(matches: Matches) -> Matches:
+    """For every tile one of the whole dictionary, drawn with a fixed seed."""
+    patches = load_dictionary().patches
+    places = [(label, index) for label in sorted(patches) for index in range(len(patches[label]))]
+    drawn = np.random.default_rng(_SEED).integers(len(places), size=matches.shape)
+    classes, references = np.moveaxis(np.array(places)[drawn], -1, 0)
+    return replace(matches, classes=classes.astype(np.uint8), references=references.astype(np.int64))
 
 
 def _own(
@@ -92,8 +108,9 @@ def _own(
     condition = condition_vector(tables, compression.subsampling or (1, 1), colour=image.is_colour)
     job = Job(scaled, condition, None, resolve_device(device), _BATCH)
     preset = preset_for(system.base, system.file)
-    if not preset.uses_references:
-        result = run(run_windows(network, job))
+    if system.only == WITHOUT or not preset.uses_references:
+        alone: Any = network
+        result = run(run_windows(alone.trunk if system.only == WITHOUT else network, job))
     else:
         dictionary = load_dictionary()
         labels = terrain.labels if preset.uses_labels else None
@@ -132,7 +149,7 @@ def network_of(base: str, file: Path | None, sha256: str | None, device: str) ->
         preset = preset_for(base, file)
         network = build_network(preset.kind, preset.config)
     else:
-        network = find_rival(base).build()
+        network = find_rival(base).build(**card_beside(file).get("config", {}))
     try:
         network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load_file(file).items()})
     except (RuntimeError, SafetensorError) as error:

@@ -103,7 +103,7 @@ class _Measurement:
         return result
 
     def _wanted(self, system: System) -> bool:
-        """Dictionaries of a single class are compared at one quality, as in the paper."""
+        """Other references are compared at one quality, as in the paper."""
         return system.only is None or (self.task.codec, self.task.level) == ("JPEG", MAIN_QUALITY)
 
     def _facts(self, system: System) -> dict[str, Any]:

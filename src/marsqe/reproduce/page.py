@@ -5,15 +5,21 @@ from __future__ import annotations
 import base64
 import csv
 import html
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
 from typing import Any, Final
 
+from PIL import Image
+
 from marsqe.export.atomic import atomic
 from marsqe.reproduce.statistics import Shown
 
+_WIDEST: Final = 1000
+_COLOURS: Final = 48
+_QUALITY: Final = 80
 _ENDS: Final = ("mean", "low 95 %", "high 95 %")
 _STYLE: Final = """
  body { font: 16px/1.5 system-ui, sans-serif; max-width: 1100px; margin: 2rem auto; padding: 0 1rem; color: #222;
@@ -126,6 +132,22 @@ def _missing(missing: Sequence[tuple[str, str]]) -> str:
     return f"<p>Not computed:</p><ul>{items}</ul>"
 
 
+def _small(path: Path) -> tuple[str, bytes]:
+    """A picture for the page, which is to be sent and kept: charts in few colours, photographs as JPEG."""
+    with Image.open(path) as found:
+        picture = found.convert("RGB")
+    picture.thumbnail((_WIDEST, _WIDEST), Image.Resampling.LANCZOS)
+    made = {}
+    for kind, image, options in (
+        ("png", picture.quantize(_COLOURS, dither=Image.Dither.NONE), {"optimize": True}),
+        ("jpeg", picture, {"quality": _QUALITY, "optimize": True}),
+    ):
+        stream = io.BytesIO()
+        image.save(stream, kind, **options)
+        made[kind] = stream.getvalue()
+    return min(made.items(), key=lambda item: len(item[1]))
+
+
 def _table(table: Table) -> str:
     head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in table.header)
     rows = "".join(
@@ -144,6 +166,7 @@ def _cell(value: Any) -> str:
 
 
 def _figure(figure: Figure) -> str:
-    data = base64.b64encode(figure.path.read_bytes()).decode()
-    source = f'<img alt="{html.escape(figure.alt)}" src="data:image/png;base64,{data}">'
+    kind, content = _small(figure.path)
+    data = base64.b64encode(content).decode()
+    source = f'<img alt="{html.escape(figure.alt)}" src="data:image/{kind};base64,{data}">'
     return f"<figure>{source}<figcaption>{html.escape(figure.caption)}</figcaption></figure>"

@@ -28,7 +28,7 @@ _HEADS: Final = {
     "ms_ssim": "MS-SSIM",
     "lpips": "LPIPS (lower is better)",
 }
-_SCALE: Final = {"JPEG": "QF", "HEVC": "QP"}
+SCALE: Final = {"JPEG": "QF", "HEVC": "QP"}
 _CURVE: Final = 4
 POINTS: Final = "an RD curve needs four qualities or more"
 
@@ -55,7 +55,7 @@ class Measured:
 
     def codecs(self) -> list[str]:
         """Codecs that were measured."""
-        return [c for c in _SCALE if any(r["codec"] == c for r in self.rows)]
+        return [c for c in SCALE if any(r["codec"] == c for r in self.rows)]
 
     def main(self) -> list[System]:
         """Systems of the main tables: without those that use one class's references only."""
@@ -96,7 +96,7 @@ def quantitative(measured: Measured) -> Section:
                 rate = estimate([r["bpp"] for r in of]).shown(3)
                 rows.append([system.title, *cells, gain, "–" if system.name == ANCHOR else worst, rate, len(of)])
             head = ["system", *_HEADS.values(), "ΔPSNR (dB)", "worst image", "bits per pixel", "n"]
-            name = f"{codec} {_SCALE[codec]} {level}"
+            name = f"{codec} {SCALE[codec]} {level}"
             section.tables.append(Table(f"table3-{codec.lower()}-{level}", name, head, rows))
     section.missing += unavailable(measured.systems)
     return section
@@ -131,7 +131,7 @@ def rate_distortion(measured: Measured, out: Path) -> list[Section]:
             figure.figures.append(_curves(measured, codec, out))
         else:
             figure.missing.append((codec, "a curve needs two qualities or more"))
-    for codec in set(_SCALE) - set(measured.codecs()):
+    for codec in set(SCALE) - set(measured.codecs()):
         table.missing.append((codec, "nothing was measured with it"))
     return [table, figure]
 

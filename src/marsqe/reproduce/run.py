@@ -15,6 +15,7 @@ from marsqe.export.atomic import atomic
 from marsqe.judgement import NOT_COMPUTED
 from marsqe.progress import Progress, Steps, run
 from marsqe.reproduce import ablation, charts, content, results, sheets
+from marsqe.reproduce.against import compared
 from marsqe.reproduce.apply import network_of
 from marsqe.reproduce.compactness import class_histograms
 from marsqe.reproduce.facts import facts_section, images_section
@@ -186,11 +187,11 @@ def _section_steps(
     if find_spec("av") is None:
         table3.missing.append(("HEVC", 'PyAV is not installed: pip install "napari-marsqe[codecs]"'))
     yield Progress("Drawing", 0, 1)
-    sections += [table3, *results.rate_distortion(measured, out)]
+    sections += [table3, compared(measured), *results.rate_distortion(measured, out)]
     sections += sheets.sections(details, systems, settings.device, out)
     sections += [
         results.efficiency(measured, out),
-        ablation.modules(systems),
+        ablation.modules(measured),
         ablation.dictionaries(measured),
         ablation.by_class(measured, collected.class_source or collected.class_reason, out),
         sheets.mismatched(details, systems, settings.device, out),

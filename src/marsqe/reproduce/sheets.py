@@ -21,7 +21,7 @@ from marsqe.reproduce.page import Figure, Section
 from marsqe.reproduce.settings import MAIN_QUALITY
 from marsqe.reproduce.systems import ANCHOR, System
 from marsqe.segmentation import segment
-from marsqe.terrain import Terrain
+from marsqe.terrain import CLASSES, Terrain
 
 SIDE: Final = 192
 _MOST_RESIDUAL: Final = 24.0
@@ -58,13 +58,13 @@ def sections(details: Sequence[tuple[str, Pixels]], systems: Sequence[System], d
 def mismatched(details: Sequence[tuple[str, Pixels]], systems: Sequence[System], device: str, out: Path) -> Section:
     """Figure 13: the same details with the references of one class only."""
     section = Section("Figure 13: details with references of a single class")
-    bases = dict.fromkeys(s.base for s in systems if s.only is not None and s.reason is None)
+    bases = dict.fromkeys(s.base for s in systems if s.only in CLASSES and s.reason is None)
     if not bases:
         section.missing.append(("pictures", "no system with references has weights, or none was asked for by class"))
     elif not details:
         section.missing.append(_NOTHING)
     for base in bases:
-        of = [s for s in systems if s.base == base and s.reason is None]
+        of = [s for s in systems if s.base == base and s.reason is None and s.only in (None, *CLASSES)]
         for n, (name, truth) in enumerate(details):
             made, problems = _enhanced(truth, of, device)
             path = out / f"fig13-{base}-{n + 1}.png"

@@ -1,9 +1,10 @@
 """The systems that are compared, what each needs, and why one cannot be computed.
 
-A system is written ``NAME[:projected|:alone][@CLASS]``. ``NAME`` is one of our presets, a rival, ``jpegqs`` (a program
-that smooths JPEG files, where it is installed) or ``compressed`` (nothing is done). "projected" keeps every DCT
-coefficient in its quantization cell, as the product does, "alone" does not; our presets are projected and rivals alone
-unless told otherwise. ``@CLASS`` makes a system with references use those of one terrain class only (Section V-C).
+A system is written ``NAME[:projected|:alone][@CLASS|@random|@none]``. ``NAME`` is one of our presets, a rival,
+``jpegqs`` (a program that smooths JPEG files, where it is installed) or ``compressed`` (nothing is done). "projected"
+keeps every DCT coefficient in its quantization cell, as the product does, "alone" does not; our presets are projected
+and rivals alone unless told otherwise. ``@CLASS`` makes a system with references use those of one terrain class only
+(Section V-C), ``@random`` any of the dictionary without looking, ``@none`` leaves its reference branch out (Table V).
 """
 
 from __future__ import annotations
@@ -26,7 +27,17 @@ ANCHOR: Final = "compressed"
 JPEGQS: Final = "jpegqs"
 NO_WEIGHTS: Final = "no weights"
 
-_TITLES: Final = {"marsqe": "MarsQE", "marsqe-lite": "MarsQE-lite", "marsqe-swift": "MarsQE-swift (ours)"}
+RANDOM: Final = "random"
+WITHOUT: Final = "none"
+
+_TITLES: Final = {
+    "marsqe": "MarsQE",
+    "marsqe-lite": "MarsQE-lite",
+    "marsqe-swift": "MarsQE-swift (ours)",
+    "marsqe-swift-ref": "MarsQE-swift-ref (ours)",
+}
+_VARIANTS: Final = {RANDOM: "random references", WITHOUT: "without references", **{c: f"{c} only" for c in CLASSES}}
+_NO_TRUNK: Final = "it was trained with its references in every layer; only marsqe-swift-ref can do without"
 
 
 @dataclass(frozen=True)
@@ -44,7 +55,7 @@ class System:
     projected : bool
         Whether coefficients are kept in their cells (JPEG only).
     only : str or None
-        Terrain class whose references alone are used.
+        Terrain class whose references alone are used, ``RANDOM`` or ``WITHOUT``; None for those that are matched.
     file : Path or None
         Weights given as a file; None for bundled ones, or where none are needed.
     weights_sha256 : str or None
@@ -81,7 +92,8 @@ def resolve(names: tuple[str, ...], weights: Mapping[str, Path]) -> list[System]
     Parameters
     ----------
     names : tuple of str
-        Empty for all: presets, rivals, ``jpegqs``, and each system with references and weights once for each class.
+        Empty for all: presets, rivals, ``jpegqs``, and each system with references and weights once for each class
+        and each ablation.
     weights : mapping of str to Path
         Weight files by ``NAME``.
 
@@ -101,15 +113,15 @@ def resolve(names: tuple[str, ...], weights: Mapping[str, Path]) -> list[System]
     found = [System(ANCHOR, ANCHOR, "anchor", "compressed (no enhancement)"), *(_one(n, weights) for n in wanted)]
     if not names:
         full = [s for s in found if s.uses_references and s.reason is None]
-        found += [_one(f"{s.name}@{c}", weights) for s in full for c in CLASSES]
+        found += [_one(f"{s.name}@{v}", weights) for s in full for v in _VARIANTS]
     return found
 
 
 def _one(name: str, weights: Mapping[str, Path]) -> System:
     left, _, only = name.partition("@")
     base, _, mode = left.partition(":")
-    if mode not in ("", "projected", "alone") or (only and only not in CLASSES):
-        raise SettingError(f"{name!r}: write NAME, NAME:projected or NAME:alone, and @ with {', '.join(CLASSES)}")
+    if mode not in ("", "projected", "alone") or (only and only not in _VARIANTS):
+        raise SettingError(f"{name!r}: write NAME, NAME:projected or NAME:alone, and @ with {', '.join(_VARIANTS)}")
     if base == JPEGQS:
         found = shutil.which(JPEGQS)
         reason = None if found else "the program jpegqs is not installed"
@@ -120,10 +132,14 @@ def _one(name: str, weights: Mapping[str, Path]) -> System:
     own = base in PRESETS
     projected = mode == "projected" or (own and mode != "alone")
     title = _TITLES[base] if own else RIVALS[base].title
-    title += {"alone": ", network alone", "projected": ", projected", "": ""}[mode] + (f", {only} only" if only else "")
+    title += {"alone": ", network alone", "projected": ", projected", "": ""}[mode] + (
+        f", {_VARIANTS[only]}" if only else ""
+    )
     system = System(name, base, "own" if own else "rival", title, projected, only or None)
     if only and not system.uses_references:
         raise SettingError(f"{base} uses no references: leave out @{only}")
+    if only == WITHOUT and PRESETS[base].kind != "swift-ref":
+        return replace(system, reason=_NO_TRUNK)
     return _with_weights(system, weights.get(base))
 
 
@@ -134,6 +150,8 @@ def _with_weights(system: System, file: Path | None) -> System:
     else:
         rival = RIVALS[system.base]
         parameters, macs = rival.parameters, rival.macs_1152x1600
+        if card_beside(file).get("config", {}).get("residual"):
+            system = replace(system, title=f"{system.title}, residual")
     system = replace(system, parameters=parameters, macs_1152x1600=macs)
     if file is not None:
         return replace(system, file=file.resolve(), weights_sha256=hashlib.sha256(file.read_bytes()).hexdigest())
@@ -144,13 +162,24 @@ def _with_weights(system: System, file: Path | None) -> System:
 
 def preset_for(base: str, file: Path | None) -> Preset:
     """The preset as its weights need it: with the configuration of the card beside the file, if there is one."""
-    preset = find(base)
+    preset, facts = find(base), card_beside(file)
+    try:
+        costs = {k: int(facts[k]) for k in ("parameters", "macs_1152x1600", "macs_cached") if k in facts}
+    except (ValueError, TypeError) as error:
+        raise WeightsError(f"the card beside {file} holds no numbers ({error}); repair or remove it") from error
+    return replace(preset, config=facts.get("config", preset.config), **costs)  # type: ignore[arg-type]
+
+
+def card_beside(file: Path | None) -> dict[str, Any]:
+    """What the card (JSON) beside a file of weights says; empty where there is none."""
     card = None if file is None else file.with_suffix(".json")
     if card is None or not card.is_file():
-        return preset
+        return {}
     try:
-        facts: dict[str, Any] = json.loads(card.read_text(encoding="utf-8"))
-        costs = {k: int(facts[k]) for k in ("parameters", "macs_1152x1600", "macs_cached") if k in facts}
-        return replace(preset, config=facts.get("config", preset.config), **costs)  # type: ignore[arg-type]
-    except (ValueError, TypeError, AttributeError) as error:
-        raise WeightsError(f"the card {card} cannot be read ({error}); repair or remove it") from error
+        facts = json.loads(card.read_text(encoding="utf-8"))
+        if isinstance(facts, dict):
+            return facts
+        problem = "no JSON object"
+    except ValueError as error:
+        problem = str(error)
+    raise WeightsError(f"the card {card} cannot be read ({problem}); repair or remove it")

@@ -1,4 +1,4 @@
-"""Augmentations of a labelled crop: size, flip, gray, sky, compression, light, tone and noise, as in the field."""
+"""Augmentations of a labelled crop: size, flip, gray, compression, light, tone and noise, as in the field."""
 
 from __future__ import annotations
 
@@ -11,15 +11,12 @@ from scipy.ndimage import gaussian_filter
 
 from marsqe.codecs.jpeg import SUBSAMPLINGS, decode_jpeg, encode_jpeg
 from marsqe.segmentation.prepare import resized, stretch_limits, stretched
-from marsqe.train.terrain_data import SKY, Labelled
+from marsqe.train.terrain_data import Labelled
 
 GRAY: Final = 0.4
 """Share of crops that lose their colour."""
 
-PLAIN_SKY: Final = 0.5
-"""Share of the gray crops whose sky, if any, becomes plain: engineering cameras show it smooth, at any brightness."""
-
-LIGHT: Final = 0.5
+LIGHT: Final = 0.3
 """Share of crops with falling light: a gradient, and the darker corners of a wide lens."""
 
 _LUMA: Final = np.array([0.299, 0.587, 0.114], dtype=np.float32)
@@ -34,8 +31,6 @@ def augmented(crop: Labelled, random: np.random.Generator, size: int) -> tuple[N
     gray = random.random() < GRAY
     if gray:
         rgb = np.repeat(np.rint(rgb @ _LUMA).astype(np.uint8)[..., None], 3, axis=2)
-        if random.random() < PLAIN_SKY:
-            rgb = _with_plain_sky(rgb, target == SKY, random)
     if random.random() < 0.15:
         blur = random.uniform(0.4, 1.4)
         rgb = gaussian_filter(rgb, sigma=(blur, blur, 0))
@@ -56,17 +51,6 @@ def falling_light(size: int, random: np.random.Generator) -> NDArray[np.float32]
     # A crop is a part of the frame: the lens's middle may lie outside.
     radius = (x - random.uniform(-1.5, 1.5)) ** 2 + (y - random.uniform(-1.5, 1.5)) ** 2
     return ((1 + slope) * (1 - random.uniform(0, 0.12) * radius).clip(0.4)).astype(np.float32)
-
-
-def _with_plain_sky(rgb: NDArray[np.uint8], sky: NDArray[np.bool_], random: np.random.Generator) -> NDArray[np.uint8]:
-    """The same gray crop under a smooth sky of another brightness, with little of the old one left."""
-    if not sky.any():
-        return rgb
-    edge = gaussian_filter(sky.astype(np.float32), 0.7)[..., None]
-    level = random.uniform(60, 250) * falling_light(len(sky), random)[..., None]
-    own = rgb.astype(np.float32)
-    plain = level + random.uniform(0, 0.5) * (own - own[sky].mean())
-    return np.rint(np.clip(own + edge * (plain - own), 0, 255)).astype(np.uint8)
 
 
 def _noisy(value: NDArray[np.float32], random: np.random.Generator, gray: bool) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from marsqe.errors import SettingError
 
@@ -80,10 +80,10 @@ class Rival:
     blind: bool | None
     exits: int = 1
 
-    def build(self, channels: int = 3) -> nn.Module:
-        """Build the network, untrained, for images of so many channels."""
+    def build(self, channels: int = 3, **config: Any) -> nn.Module:
+        """Build the network, untrained, for images of so many channels; ``config`` departs from the paper's."""
         module = importlib.import_module(f"{__name__}.{self.module}")
-        network: nn.Module = getattr(module, self.network)(channels=channels)
+        network: nn.Module = getattr(module, self.network)(channels=channels, **config)
         return network
 
 
