@@ -12,10 +12,10 @@ networks load when they are first needed.
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
     from marsqe.codecs.downlink import simulate_downlink
     from marsqe.enhancement import enhance, enhance_steps
     from marsqe.export import ExportOptions, save_enhancement
@@ -28,11 +28,6 @@ if TYPE_CHECKING:
     from marsqe.results import Enhancement, Judgement, Matches, Region
     from marsqe.segmentation import segment, segment_steps
     from marsqe.terrain import Terrain
-
-try:
-    __version__ = version("napari-marsqe")
-except PackageNotFoundError:  # a source tree that was never installed
-    __version__ = "0+unknown"
 
 _HOMES = {
     "Enhancement": "results",
@@ -87,7 +82,20 @@ __all__ = [
 ]
 
 
+def _version() -> str:
+    # Asked for when it is wanted: the module that knows takes longer to load than all of this package.
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("napari-marsqe")
+    except PackageNotFoundError:  # a source tree that was never installed
+        return "0+unknown"
+
+
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        globals()[name] = found = _version()
+        return found
     if name not in _HOMES:
         raise AttributeError(f"module 'marsqe' has no attribute {name!r}")
     return getattr(import_module(f"marsqe.{_HOMES[name]}"), name)

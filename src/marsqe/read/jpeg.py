@@ -12,7 +12,10 @@ from marsqe.errors import ReadError
 from marsqe.image import Compression
 from marsqe.read.boundary import Decoded, decoding
 from marsqe.read.exif import Resolution, gather, parse_exif, resolution_of
-from marsqe.read.limits import check_size
+from marsqe.read.limits import check_coded, check_size
+
+_LEAST_BITS = 1
+"""Huffman codes have no fewer for a block of 8 x 8 pixels."""
 
 
 def read_jpeg(data: bytes) -> Decoded:
@@ -27,6 +30,8 @@ def read_jpeg(data: bytes) -> Decoded:
         # The plugin's class, not Image.open: that one's limit of pixels is a setting of the whole process.
         image = JpegImageFile(io.BytesIO(data))
         check_size(*image.size)
+        if b"\xff\xc9" not in data and b"\xff\xca" not in data:  # arithmetic coding, which can spend less
+            check_coded(_LEAST_BITS / 8 * (image.size[0] / 8) * (image.size[1] / 8), len(data))
         if image.mode not in ("L", "RGB"):
             raise ReadError(f"its colours are {image.mode}, for printing; convert it to RGB or gray first")
         pixels = np.asarray(image)

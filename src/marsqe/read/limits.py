@@ -15,6 +15,9 @@ MAX_PIXELS: Final = 400_000_000
 MAX_BYTES: Final = 4 * 1024**3
 """Largest file in bytes; no image within the other two limits needs more."""
 
+DEFLATE: Final = 1032
+"""Most bytes that one byte of deflated data can stand for."""
+
 
 def check_size(width: int, height: int) -> None:
     """Refuse an image that is too large to be sensible.
@@ -31,3 +34,22 @@ def check_size(width: int, height: int) -> None:
             f"its header gives the size {width} x {height}, above the limit of {MAX_SIDE} pixels a side and "
             f"{MAX_PIXELS // 1_000_000} megapixels; cut it into smaller images first"
         )
+
+
+def check_coded(needed: float, given: int) -> None:
+    """Refuse a file that is far too short for the pixels that its header promises, before memory is taken for them.
+
+    Parameters
+    ----------
+    needed : float
+        Bytes that the coding needs at the very least.
+    given : int
+        Bytes that there are.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer; :func:`marsqe.read.boundary.decoding` says what to do.
+    """
+    if given < needed:
+        raise ValueError(f"its {given} bytes cannot hold as many pixels as its header says")

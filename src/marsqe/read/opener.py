@@ -8,14 +8,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
-from marsqe.errors import ReadError
+from marsqe.errors import ReadError, in_one_line
 from marsqe.image import MarsImage, Product, to_upright
 from marsqe.read import source
 from marsqe.read.boundary import Decoded
 from marsqe.read.names import identify
+
+_LONGEST: Final = 1000
+"""Characters of a message; what a damaged file puts into it may be of any length."""
 
 
 def _decoder(kind: str, path: Path | None) -> Callable[[bytes], Decoded]:
@@ -97,7 +101,7 @@ def open_image(path: str | os.PathLike[str]) -> MarsImage:
         data, kind = source.load(file)
         image = _decode(data, kind, file)
     except ReadError as problem:
-        raise ReadError(f"cannot open {file}: {problem}") from problem.__cause__
+        raise ReadError(f"cannot open {file}: {in_one_line(problem, _LONGEST)}") from problem.__cause__
     known = image.product != Product()
     return replace(image, path=file, product=image.product if known else identify(file.name))
 
@@ -113,7 +117,7 @@ def decode_image(data: bytes) -> MarsImage:
     try:
         return _decode(data, source.kind_of(data[:64]), None)
     except ReadError as problem:
-        raise ReadError(f"cannot open these {len(data)} bytes: {problem}") from problem.__cause__
+        raise ReadError(f"cannot open these {len(data)} bytes: {in_one_line(problem, _LONGEST)}") from problem.__cause__
 
 
 def _decode(data: bytes, kind: str, path: Path | None) -> MarsImage:

@@ -14,7 +14,7 @@ from marsqe.image import Compression
 from marsqe.read.boundary import Decoded, decoding
 from marsqe.read.channels import drop_alpha, refuse_colour_key
 from marsqe.read.exif import Resolution, gather, parse_exif, resolution_of
-from marsqe.read.limits import check_size
+from marsqe.read.limits import DEFLATE, check_coded, check_size
 
 # Where the header chunk, always the first, holds the bits per sample and the colour type.
 _DEPTH, _COLOUR_TYPE = 24, 25
@@ -34,6 +34,7 @@ def read_png(data: bytes) -> Decoded:
     with decoding("PNG"):
         image = PngImageFile(io.BytesIO(data))
         check_size(*image.size)
+        check_coded(image.size[0] * image.size[1] * data[_DEPTH] / 8 / DEFLATE, len(data))
         if image.n_frames > 1:
             raise ReadError(f"it is an animation of {image.n_frames} frames; save the frame that you want as a PNG")
         if _END not in data:

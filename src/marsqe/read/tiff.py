@@ -16,7 +16,7 @@ from marsqe.ome import Told, parse_ome
 from marsqe.read.boundary import Decoded, decoding
 from marsqe.read.channels import drop_alpha
 from marsqe.read.exif import ExifFacts, Resolution, gather, resolution_of
-from marsqe.read.limits import check_size
+from marsqe.read.limits import DEFLATE, check_coded, check_size
 
 _LOSSLESS: Final = {
     COMPRESSION.NONE,
@@ -36,6 +36,15 @@ _GEO: Final = (33550, 33922, 34264, 34735, 34736, 34737)
 """GeoTIFF: pixel scale, tie points, transformation, and the keys with their numbers and texts."""
 
 _MOST_PAGES: Final = 100
+
+_MOST_PACKED: Final = {
+    COMPRESSION.NONE: 1,
+    COMPRESSION.PACKBITS: 64,
+    COMPRESSION.LZW: 4096,
+    COMPRESSION.ADOBE_DEFLATE: DEFLATE,
+    COMPRESSION.DEFLATE: DEFLATE,
+}
+"""Most bytes that one byte of packed data can stand for; of other schemes nothing is known."""
 
 _UNITS: Final = {2: "inch", 3: "centimeter"}
 
@@ -65,6 +74,8 @@ def read_tiff(data: bytes) -> Decoded:
         _check_samples(page)
         if any(o + n > len(data) or n == 0 for o, n in zip(page.dataoffsets, page.databytecounts, strict=True)):
             raise ValueError("pixel data lie beyond the end of the file")
+        least = page.imagewidth * page.imagelength * page.bitspersample / 8 / _MOST_PACKED.get(page.compression, np.inf)
+        check_coded(least, sum(page.databytecounts))
         pixels = _pixels(page)
         orientation = page.tags.valueof(274, default=1)
         resolution = _resolution(page)
