@@ -32,7 +32,7 @@ ROOMS = {
     "matching": {"segmentation", "networks", "codecs"},
     "enhancement": {"networks", "matching", "segmentation", "codecs"},
     "judgement": {"codecs"},
-    "export": {"codecs", "matching", "judgement"},
+    "export": {"read", "codecs", "matching", "judgement"},
 }
 
 

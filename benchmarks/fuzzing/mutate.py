@@ -92,7 +92,15 @@ TOKENS: dict[str, Sequence[bytes]] = {
 }
 """Words of the formats, put where they do not belong."""
 
-FAMILY = {"pds3": "pds", "pds3-detached": "pds", "pds4": "pds", "card": "json", "dictionary": "json", "session": "json"}
+FAMILY = {
+    "pds3": "pds",
+    "pds3-detached": "pds",
+    "pds4": "pds",
+    "card": "json",
+    "dictionary": "json",
+    "own": "json",
+    "record": "json",
+}
 """Kinds that use the words of another."""
 
 Mutation = Callable[[random.Random, bytearray, Sequence[bytes]], bytes]

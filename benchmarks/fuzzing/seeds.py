@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import tifffile
@@ -137,6 +140,30 @@ def dictionary() -> list[bytes]:
     return [listing, json.dumps(json.loads(listing)).encode()]
 
 
+def own() -> list[bytes]:
+    """A card of somebody's own reference, a zero, and its picture."""
+    import marsqe
+    from marsqe.own_references import add_references, cut_patches
+
+    random = np.random.default_rng(1)
+    image = marsqe.MarsImage.from_array(random.integers(40, 200, (128, 128, 3)).astype(np.uint8))
+    with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, MARSQE_DATA=folder):
+        add_references(image, cut_patches(image, "soil"), note="by hand")
+        files = sorted(Path(folder).rglob("own-*"))
+        return [b"\0".join(file.read_bytes() for file in files)]
+
+
+def record() -> list[bytes]:
+    """Exported images with their record, whose source is the first JPEG of :func:`jpeg`."""
+    import marsqe
+
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "source.jpg"
+        source.write_bytes(jpeg()[0])
+        result = marsqe.enhance(marsqe.open_image(source), "marsqe-swift", "cpu")
+        return [result.save(Path(folder) / name).read_bytes() for name in ("a.tif", "a.png")]
+
+
 SEEDS = {
     "jpeg": jpeg,
     "png": png,
@@ -151,5 +178,7 @@ SEEDS = {
     "safetensors": safetensors,
     "card": card,
     "dictionary": dictionary,
+    "own": own,
+    "record": record,
 }
 """Makers of the seeds of every kind."""

@@ -6,13 +6,19 @@ import contextlib
 import hashlib
 import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
 from fuzzing import seeds
+from marsqe.errors import MarsqeError
+
+OWN = seeds.own()[0]
+"""A sound reference of somebody's own."""
 
 ENDINGS = {"jpeg": "jpg", "png": "png", "tiff": "tif", "webp": "webp", "heic": "heic", "bpg": "bpg", "vicar": "VIC"}
 
@@ -113,6 +119,35 @@ def _dictionary(kind: str, data: bytes, folder: Path) -> None:
     dictionary.load_dictionary.__wrapped__()
 
 
+def _own(kind: str, data: bytes, folder: Path) -> None:
+    """A damaged card or picture of somebody's own reference, under the names that the sound one has."""
+    from marsqe.matching import own
+
+    home = folder / "references"
+    card, _, picture = data.partition(b"\0")
+    name = json.loads(OWN.partition(b"\0")[0])["patch_id"]
+    with mock.patch.object(own, "own_folder", lambda: home):
+        home.mkdir()
+        (home / f"{name}.json").write_bytes(card)
+        (home / f"{name}.png").write_bytes(picture)
+        for reference in own.list_own():
+            if reference.entry is None and not reference.problem:
+                raise WrongError("a reference that is none, and nothing is said of it")
+        own.working_dictionary()
+
+
+def _record(kind: str, data: bytes, folder: Path) -> None:
+    """A damaged export: read its record, and make the image again by it."""
+    from marsqe.replaying import replay
+
+    path, source = folder / ("damaged.tif" if data[:2] in (b"II", b"MM") else "damaged.png"), folder / "source.jpg"
+    path.write_bytes(data)
+    source.write_bytes(seeds.jpeg()[0])
+    with contextlib.suppress(MarsqeError):
+        try_image(path)
+    replay(path, source)
+
+
 def command(arguments: list[str]) -> None:
     """Run the command line; any exit code but those promised, and any exception, is wrong."""
     from marsqe.cli import main
@@ -138,8 +173,14 @@ def _command(kind: str, data: bytes, folder: Path) -> None:
     head, _, body = data.partition(b"\0")
     path, out = folder / "damaged.jpg", folder / "out"
     path.write_bytes(body)
+    here = folder / "a" / "b" / "c"  # relative names, and those that lead upwards, stay in the folder
+    here.mkdir(parents=True)
+    os.chdir(here)
     words = {"FILE": str(path), "OUT": str(out)}
-    command([words.get(word, word) for word in json.loads(head)])
+    try:
+        command([words.get(word, word) for word in json.loads(head)])
+    finally:
+        os.chdir(folder.parent)
     if list(folder.rglob(".marsqe-*")):
         raise WrongError("a half-written file was left")
 
@@ -152,6 +193,8 @@ TRIALS: dict[str, Callable[[str, bytes, Path], None]] = {
     "safetensors": _safetensors,
     "card": _card,
     "dictionary": _dictionary,
+    "own": _own,
+    "record": _record,
     "command": _command,
 }
 """A trial of every kind of input."""

@@ -12,12 +12,14 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from marsqe.errors import DeviceError, ReadError, SettingError
+from marsqe.errors import DeviceError, ReadError, SettingError, in_one_line
 from marsqe.export.images import TIFF_ENDINGS, read_provenance, write_image
 from marsqe.export.options import ExportOptions
 from marsqe.export.record import decode_labels
 from marsqe.image import MarsImage
 from marsqe.progress import Steps, run
+from marsqe.read.boundary import decoding
+from marsqe.read.limits import check_size
 from marsqe.results import Enhancement, Matches, Region
 from marsqe.terrain import Terrain
 
@@ -101,8 +103,10 @@ def replay_steps(path: str | Path, source: str | Path | None = None) -> Steps[Re
     record = read_provenance(file)
     try:
         recipe = _recipe_of(record)
-    except (KeyError, TypeError, ValueError, SettingError) as error:
-        raise ReadError(f"the record of {file} is damaged or of another version ({error}); it tells no way") from error
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError, SettingError) as error:
+        raise ReadError(
+            f"the record of {file} is damaged or of another version ({in_one_line(error)}); it tells no way"
+        ) from error
     stored = _stored_pixels(file)
     made = yield from _make_again(recipe, _find_source(file, recipe, source))
     with tempfile.TemporaryDirectory(prefix="marsqe-") as folder:
@@ -190,10 +194,12 @@ def _stored_pixels(file: Path) -> NDArray[Any]:
     if file.suffix.lower() not in TIFF_ENDINGS:
         return marsqe.open_image(file).pixels
     try:
-        with tifffile.TiffFile(file) as tiff:
-            return tiff.pages.first.asarray()
-    except (OSError, ValueError, tifffile.TiffFileError) as error:
-        raise ReadError(f"the pixels of {file} cannot be read ({error}); fetch the file again") from error
+        with decoding("TIFF"), tifffile.TiffFile(file) as tiff:
+            page = tiff.pages.first
+            check_size(page.imagewidth, page.imagelength)
+            return page.asarray()
+    except ReadError as error:
+        raise ReadError(f"cannot open {file}: {error}") from error.__cause__
 
 
 def _find_source(file: Path, recipe: _Recipe, source: str | Path | None) -> MarsImage:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from marsqe.codecs.jpeg import Table
 from marsqe.codecs.quiet import libjpeg_quiet
-from marsqe.errors import ReadError
+from marsqe.errors import ExportError, ReadError
 
 _SCAN, _END, _ADOBE = 0xDA, 0xD9, 0xEE
 _REMARKS = (*range(0xE0, 0xF0), 0xFE)
@@ -61,6 +61,8 @@ def coefficients_from_bytes(data: bytes) -> Coefficients:
     ------
     ReadError
         If the bytes are no whole JPEG.
+    ExportError
+        If there is no room for a temporary copy.
     """
     from marsqe.read.jpeg import read_jpeg
 
@@ -77,7 +79,13 @@ def _components(data: bytes, count: int) -> tuple[NDArray[np.int16], ...]:
     # from both foreign letters and a file that changes meanwhile.
     with tempfile.TemporaryDirectory(prefix="marsqe-") as folder:
         copy = Path(folder) / "image.jpg"
-        copy.write_bytes(without_remarks(data))
+        try:
+            copy.write_bytes(without_remarks(data))
+        except OSError as error:
+            raise ExportError(
+                f"cannot write a temporary copy in {folder} ({error.strerror or error}); free space there, or name "
+                "another folder in the environment variable TMPDIR"
+            ) from error
         try:
             with libjpeg_quiet():
                 stored = jpeglib.read_dct(str(copy))

@@ -151,7 +151,7 @@ def run_tiles(
     # No context may stay open over a yield: it would hold for the caller too, and close in whatever thread cancels.
     with torch.inference_mode(), autocast(job.device, job.precision):
         needed = sorted({(int(flat_classes[i]), int(flat_references[i])) for i in wanted})
-        encoded = _encode_references(main, dictionary, needed, compression, condition, colour)
+        encoded = _encode_references(main, dictionary, needed, compression, condition, colour, job.batch)
     place_of = {patch: place for place, patch in enumerate(needed)}
     enhanced, shown = tiles.clone(), job.pixels.copy()
     features: Tensor | None = None
@@ -204,17 +204,26 @@ def _encode_references(
     compression: Compression,
     condition: Tensor,
     colour: bool,
+    batch: int,
 ) -> list[Any]:
-    """Encoded references (class, index), in this order."""
+    """Encoded references (class, index), in this order; ``batch`` at a time, as the tiles, where memory is short."""
     import torch
+
+    from marsqe.networks.texture import EncodedReference
 
     labels = sorted({label for label, _ in patches})
     raw = {label: dictionary.raw(label, colour=colour) for label in labels}
     twins = {label: dictionary.compressed(label, compression, colour=colour) for label in labels}
     stacks = (np.stack([as_rgb(kind[label][index]) for label, index in patches]) for kind in (raw, twins))
     planes = (torch.from_numpy(s.transpose(0, 3, 1, 2).copy()).float().div(255).to(condition.device) for s in stacks)
-    encoded: list[Any] = main.encode_references(*planes, condition.expand(len(patches), -1))
-    return encoded
+    parts = [
+        main.encode_references(first, second, condition.expand(len(first), -1))
+        for first, second in zip(*(p.split(batch) for p in planes), strict=True)
+    ]
+    return [
+        EncodedReference(torch.cat([level.keys for level in levels]), torch.cat([level.values for level in levels]))
+        for levels in zip(*parts, strict=True)
+    ]
 
 
 def with_retry(start: Any, batch: int) -> Generator[Progress, None, NDArray[np.float32]]:

@@ -22,6 +22,7 @@ from marsqe.export.sidecars import sidecar_paths, source_bytes, write_json, writ
 from marsqe.export.tiff import write_tiff
 from marsqe.image import Pixels
 from marsqe.ome import Page, parse_ome
+from marsqe.read.boundary import strict_and_quiet
 from marsqe.results import Enhancement, Judgement
 from marsqe.terrain import Terrain
 
@@ -166,16 +167,17 @@ def read_provenance(path: Path) -> dict[str, Any]:
         If the file cannot be read or holds none.
     """
     try:
-        if path.suffix.lower() in TIFF_ENDINGS:
-            with tifffile.TiffFile(path) as file:
-                text = file.pages.first.description
-            told = parse_ome(text)
-            found = told.record if told is not None else json.loads(text)[PROVENANCE_KEY]
-        else:
-            with Image.open(path) as image:
-                found = json.loads(str(image.info.get(PROVENANCE_KEY, "")))[PROVENANCE_KEY]
+        with strict_and_quiet():
+            if path.suffix.lower() in TIFF_ENDINGS:
+                with tifffile.TiffFile(path) as file:
+                    text = file.pages.first.description
+                told = parse_ome(text)
+                found = told.record if told is not None else json.loads(text)[PROVENANCE_KEY]
+            else:
+                with Image.open(path) as image:
+                    found = json.loads(str(image.info.get(PROVENANCE_KEY, "")))[PROVENANCE_KEY]
         return dict(found)
-    except (OSError, ValueError, KeyError, TypeError, tifffile.TiffFileError) as error:
+    except Exception as error:  # what a damaged file leads the libraries to
         raise ReadError(f"{path} holds no provenance of an enhancement; give a file that marsqe exported") from error
 
 

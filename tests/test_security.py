@@ -1,0 +1,134 @@
+"""No network, no pickles, no shell: watched with audit hooks while every command runs, and read off the source."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from marsqe.cli.main import parser
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted(p for folder in ("src/marsqe", "napari_marsqe", "resources") for p in (ROOT / folder).rglob("*.py"))
+
+COMMANDS: dict[str, list[list[str]]] = {
+    "info": [["info", "frame.jpg", "--json"]],
+    "models": [["models"]],
+    "enhance": [["enhance", "frame.jpg", "-o", "enhanced.tif", "--device", "cpu"]],
+    "segment": [["segment", "frame.jpg", "-o", "terrain.png", "--device", "cpu"]],
+    "match": [["match", "frame.jpg", "--device", "cpu"]],
+    "compress": [["compress", "truth.png", "-o", "small.jpg", "--qf", "30"]],
+    "judge": [["judge", "enhanced.tif", "--truth", "truth.png", "--compressed", "frame.jpg"]],
+    "verify": [["verify", "frame.jpg", "enhanced.tif", "--mask", "mask.png"]],
+    "replay": [["replay", "enhanced.tif"]],
+    "references": [["references", "list"]],
+}
+"""What is run of each command. Of those that need data or minutes, only that they exist is known here."""
+ELSEWHERE = {"demo", "train", "reproduce", "batch", "mosaic"}
+"""``demo`` is made of the commands above; the others work on folders of data. ``batch --local-cluster`` talks to the
+processes that it starts, over sockets of this machine: the one command that may open any."""
+
+WATCH = """
+import json, sys
+events = []
+now = ["import"]
+NETWORK = ("socket.connect", "socket.bind", "socket.sendto", "socket.getaddrinfo", "socket.gethostbyname")
+OTHERS = ("urllib.Request", "pickle.find_class", "os.system", "subprocess.Popen")
+
+def hook(name, arguments):
+    if name in NETWORK + OTHERS:
+        events.append([now[0], name, repr(arguments)[:200]])
+
+sys.addaudithook(hook)
+from marsqe.cli import main
+codes = {}
+for command in json.loads(sys.argv[1]):
+    now[0] = " ".join(command)
+    codes[now[0]] = main(command)
+print("RESULT" + json.dumps({"events": events, "codes": codes}))
+"""
+
+
+def watched(commands: list[list[str]], folder: Path) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-c", WATCH, json.dumps(commands)],
+        cwd=folder,
+        env=os.environ | {"MARSQE_DATA": str(folder / "own"), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert "RESULT" in done.stdout, done.stderr
+    return dict(json.loads(done.stdout.rpartition("RESULT")[2]))
+
+
+def test_no_command_opens_a_socket_a_pickle_or_a_shell(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(60, 200, (48, 64, 3)).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "truth.png")
+    Image.fromarray(pixels).save(tmp_path / "frame.jpg", quality=30)
+    offered = {name for action in parser()._actions for name in getattr(action, "choices", None) or ()}
+    present = [call for name, calls in COMMANDS.items() if name in offered for call in calls]
+    found = watched(present, tmp_path)
+    assert set(found["codes"].values()) == {0}, found["codes"]
+    assert found["events"] == []
+
+
+def test_every_command_is_watched_or_named() -> None:
+    offered = {name for action in parser()._actions for name in getattr(action, "choices", None) or ()}
+    assert {"info", "enhance", "train"} <= offered  # else nothing was read off the parser
+    assert offered <= set(COMMANDS) | ELSEWHERE
+
+
+def test_the_watch_sees_what_it_is_for(tmp_path: Path) -> None:
+    code = "import pickle, socket; pickle.loads(pickle.dumps(Exception)); socket.socket().bind(('127.0.0.1', 0))"
+    script = WATCH.replace("from marsqe.cli import main", f"main = lambda _: 0\n{code}")
+    done = subprocess.run([sys.executable, "-c", script, "[]"], capture_output=True, text=True, check=True, timeout=60)
+    events = json.loads(done.stdout.rpartition("RESULT")[2])["events"]
+    assert {name for _, name, _ in events} == {"pickle.find_class", "socket.bind"}
+
+
+def calls_of(path: Path) -> list[ast.Call]:
+    return [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+
+
+def wrong_calls(path: Path) -> list[str]:
+    """Calls that hand text to a shell or run text as a program."""
+    forbidden = {"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput", "eval", "exec"}
+    found = []
+    for call in calls_of(path):
+        name = ast.unparse(call.func)
+        shell = any(k.arg == "shell" and ast.unparse(k.value) != "False" for k in call.keywords)
+        if name in forbidden or name.startswith(("os.exec", "os.spawn")) or shell:
+            found.append(f"{path.name}:{call.lineno} {name}")
+    return found
+
+
+def test_no_text_reaches_a_shell() -> None:
+    assert len(SOURCES) > 100
+    assert [line for path in SOURCES for line in wrong_calls(path)] == []
+
+
+def test_the_scan_sees_a_shell(tmp_path: Path) -> None:
+    code = "import os, subprocess\nos.system(x)\nsubprocess.run(x, shell=True)\neval(x)\nsubprocess.run([x])\n"
+    (tmp_path / "a.py").write_text(code)
+    assert [line.split()[0] for line in wrong_calls(tmp_path / "a.py")] == ["a.py:2", "a.py:3", "a.py:4"]
+
+
+@pytest.mark.parametrize("module", ["socket", "http", "urllib.request", "requests", "ftplib", "smtplib"])
+def test_nothing_imports_a_network_library(module: str) -> None:
+    wrong = []
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            wrong += [f"{path.name}:{node.lineno}" for name in names if name == module or name.startswith(f"{module}.")]
+    assert wrong == []
