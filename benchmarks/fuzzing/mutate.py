@@ -97,9 +97,7 @@ FAMILY = {
     "pds3-detached": "pds",
     "pds4": "pds",
     "card": "json",
-    "dictionary": "json",
-    "own": "json",
-    "record": "json",
+    **dict.fromkeys(("dictionary", "own", "record", "session"), "json"),
 }
 """Kinds that use the words of another."""
 

@@ -164,6 +164,26 @@ def record() -> list[bytes]:
         return [result.save(Path(folder) / name).read_bytes() for name in ("a.tif", "a.png")]
 
 
+def session() -> list[bytes]:
+    """The two files of a session of the workbench, one case without layers; a zero between them."""
+    import marsqe
+    from marsqe.progress import run
+    from marsqe.read import decode_image
+    from napari_marsqe.saving.folder import ARRAYS, FACTS, write_folder
+    from napari_marsqe.saving.packing import Packer
+
+    packer, found = Packer(), decode_image(jpeg()[0])
+    terrain = marsqe.Terrain(np.full(found.shape, 3, np.uint8))
+    judged = marsqe.judge(found.pixels, None, compressed=found.pixels, terrain=terrain)
+    results = {"understanding": None, "enhancement": None, "exported": None, "selected": ((0, 0), (0, 0))}
+    packed = {name: packer.pack(value) for name, value in (results | {"judgement": judged}).items()}
+    case = {"image": packer.pack(found), "stem": "a", "results": packed, "current": True, "put_away": []}
+    facts = {"cases": [case], "layers": [], "view": {"centre": [0, 1.5, 2], "zoom": 1}}
+    with tempfile.TemporaryDirectory() as folder:
+        home = run(write_folder(Path(folder) / "a.marsqe", facts, packer.arrays))
+        return [(home / FACTS).read_bytes() + b"\0" + (home / ARRAYS).read_bytes()]
+
+
 SEEDS = {
     "jpeg": jpeg,
     "png": png,
@@ -180,5 +200,6 @@ SEEDS = {
     "dictionary": dictionary,
     "own": own,
     "record": record,
+    "session": session,
 }
 """Makers of the seeds of every kind."""

@@ -148,6 +148,18 @@ def _record(kind: str, data: bytes, folder: Path) -> None:
     replay(path, source)
 
 
+def _session(kind: str, data: bytes, folder: Path) -> None:
+    """A damaged session of the workbench."""
+    from marsqe.progress import run
+    from napari_marsqe.saving.folder import ARRAYS, FACTS
+    from napari_marsqe.saving.sessions import open_steps
+
+    facts, _, arrays = data.partition(b"\0")
+    (folder / FACTS).write_bytes(facts)
+    (folder / ARRAYS).write_bytes(arrays)
+    run(open_steps(folder))
+
+
 def command(arguments: list[str]) -> None:
     """Run the command line; any exit code but those promised, and any exception, is wrong."""
     from marsqe.cli import main
@@ -195,6 +207,7 @@ TRIALS: dict[str, Callable[[str, bytes, Path], None]] = {
     "dictionary": _dictionary,
     "own": _own,
     "record": _record,
+    "session": _session,
     "command": _command,
 }
 """A trial of every kind of input."""

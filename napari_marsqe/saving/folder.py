@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import marsqe
-from marsqe.errors import ExportError, ReadError
+from marsqe.errors import ExportError, ReadError, in_one_line
 from marsqe.progress import Progress, Steps
 
 SUFFIX: Final = ".marsqe"
@@ -82,7 +82,9 @@ def read_folder(folder: Path) -> tuple[dict[str, Any], Mapping[str, NDArray[Any]
             )
         return facts, _Arrays(folder)
     except (OSError, ValueError, RecursionError) as error:
-        raise ReadError(f"cannot read the session {folder}: {error}; it is damaged, use another copy") from error
+        raise ReadError(
+            f"cannot read the session {folder}: {in_one_line(error)}; it is damaged, use another copy"
+        ) from error
 
 
 class _Arrays(Mapping[str, NDArray[Any]]):
@@ -93,11 +95,14 @@ class _Arrays(Mapping[str, NDArray[Any]]):
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         try:
-            with np.load(self._folder / ARRAYS, allow_pickle=False) as stored:
+            # Opened here: of a damaged one numpy leaves its own open.
+            with (self._folder / ARRAYS).open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
                 array: NDArray[Any] = stored[name]
                 return array
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
-            raise ReadError(f"cannot read the session {self._folder}: {error}; it is damaged") from error
+        except Exception as error:  # zlib, zipfile and numpy each have their own for what damage leads them to
+            raise ReadError(
+                f"cannot read the session {self._folder}: {in_one_line(error)}; it is damaged, use another copy"
+            ) from error
 
     def __iter__(self) -> Any:
         with np.load(self._folder / ARRAYS, allow_pickle=False) as stored:

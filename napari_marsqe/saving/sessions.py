@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from marsqe.errors import ExportError, ReadError
+from marsqe.errors import ExportError, MarsqeError, ReadError, in_one_line
 from marsqe.image import MarsImage
 from marsqe.progress import Progress, Steps
 from napari_marsqe import layers as conventions
@@ -21,7 +21,6 @@ SOURCE, TRUTH = "source", "truth"
 KEPT: Final = "kept"
 """Among what we know of a layer: the cases that it belongs to, and as what, until a workbench has taken it up."""
 _RESULTS: Final = ("understanding", "enhancement", "judgement", "exported", "selected")
-_DAMAGED = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 
 
 @dataclass(eq=False)
@@ -99,8 +98,12 @@ def open_steps(folder: Path) -> Steps[tuple[list[LayerData], dict[str, Any]]]:
             arguments["metadata"][conventions.KEY][KEPT] = kept
             made.append((data, arguments, kind))
         view = {"centre": tuple(map(float, facts["view"]["centre"])), "zoom": float(facts["view"]["zoom"])}
-    except _DAMAGED as error:
-        raise ReadError(f"cannot read the session {folder}: it is damaged ({error})") from error
+    except MarsqeError as error:
+        raise ReadError(f"cannot read the session {folder}: {in_one_line(error)}") from error
+    except Exception as error:  # values of the wrong kind lead to errors of any kind
+        raise ReadError(
+            f"cannot read the session {folder}: it is damaged ({in_one_line(error)}); use another copy"
+        ) from error
     return made, view
 
 

@@ -11,6 +11,8 @@ import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
+if sys.platform != "linux":
+    pytest.skip("the limits of the fuzzer's processes are those of Linux", allow_module_level=True)
 pytest.importorskip("av", reason="the seeds of BPG and HEIC need the extra codecs")
 pytest.importorskip("pdr", reason="products need the extra pds")
 
@@ -21,9 +23,9 @@ def fuzz(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_every_damaged_input_gives_a_value_or_a_helpful_error() -> None:
-    done = fuzz("--count", "196", "--seed", "2026")
+    done = fuzz("--count", "204", "--seed", "2026")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "196 inputs, 0 wrong" in done.stdout
+    assert "204 inputs, 0 wrong" in done.stdout
 
 
 @pytest.fixture

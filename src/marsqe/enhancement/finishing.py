@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from marsqe.codecs.coefficients import Coefficients
 from marsqe.enhancement.faithful import cell_for, coefficients_of, hold
+from marsqe.errors import WeightsError
 from marsqe.image import MarsImage, Pixels, to_stored, to_upright
 from marsqe.results import Part, Region
 
@@ -56,6 +57,11 @@ class Finish:
     ) -> Pixels:
         """In the input's range and dtype, in the stored frame; ``corner`` is where in it the result begins."""
         image = self._image
+        if not np.isfinite(result).all():
+            raise WeightsError(
+                "the network gave values that are no numbers, so nothing was made of them; choose another model, the "
+                "device cpu, or float32"
+            )
         values = result.astype(np.float64) * image.full_scale
         if not image.is_colour:
             values = values.mean(axis=2)
