@@ -183,7 +183,9 @@ def dictionary_from_sheet(sheet: NDArray[np.uint8], listing: dict[str, Any]) -> 
         try:
             origins = tuple(Entry(**entry) for entry in listing["entries"] if entry["terrain"] == name)
         except (KeyError, TypeError) as error:
-            raise SettingError(f"the dictionary's list is damaged ({in_one_line(error)}); rebuild the dictionary") from error
+            raise SettingError(
+                f"the dictionary's list is damaged ({in_one_line(error)}); rebuild the dictionary"
+            ) from error
         band = sheet[row * TILE : (row + 1) * TILE, : len(origins) * TILE]
         if not origins or band.shape != (TILE, len(origins) * TILE, 3):
             raise SettingError(f"the dictionary's sheet and its list disagree on class {name}; rebuild the dictionary")
