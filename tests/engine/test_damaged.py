@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from refusals import encoded, nothing_leaks, put, refuse
+from refusals import PIXELS, encoded, nothing_leaks, put, refuse
 from scenes import texture
 
 import marsqe
@@ -83,6 +84,22 @@ def test_other_lines_on_standard_error_are_not_lost(capfd: pytest.CaptureFixture
         os.write(2, b"Huffman table 0x01 was not defined\n")
         raise OSError("why")
     assert capfd.readouterr().err == ""
+
+
+def test_sixteen_bit_colours_whose_checksum_is_wrong(tmp_path: Path) -> None:
+    """libpng decodes it and prints a warning where nobody looks."""
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in PIXELS)
+    packed = zlib.compress(rows)
+    wrong = packed[:-1] + bytes([packed[-1] ^ 1])
+    header = struct.pack(">IIBBBBB", PIXELS.shape[1], PIXELS.shape[0], 16, 2, 0, 0, 0)
+
+    def file(pixels: bytes) -> bytes:
+        chunks = [(b"IHDR", header), (b"IDAT", pixels), (b"IEND", b"")]
+        parts = [struct.pack(">I", len(c)) + n + c + struct.pack(">I", zlib.crc32(n + c)) for n, c in chunks]
+        return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+    assert marsqe.open_image(put(tmp_path / "a.png", file(packed))).pixels.dtype == np.uint16
+    refuse(put(tmp_path / "a.png", file(wrong)), "damaged", "fetch it again")
 
 
 def test_chain_of_millions_of_pages(tmp_path: Path) -> None:

@@ -22,26 +22,43 @@ _LIBJPEG: Final = (
 )
 
 
-@contextlib.contextmanager
-def libjpeg_quiet() -> Iterator[None]:
-    """Drop what libjpeg prints about a file while this is open.
+_LIBPNG: Final = (b"PNG warning", b"PNG error", b"libpng ")
 
-    Lines that are none of its warnings reach standard error afterwards, unless an error was raised, which they explain.
+
+@contextlib.contextmanager
+def native_quiet(*prefixes: bytes) -> Iterator[list[bytes]]:
+    """Keep what a native library prints about a file from the standard streams while this is open.
+
+    Gives a list that holds, afterwards, the lines that begin with one of the prefixes. Other lines reach standard
+    error after all, unless an error was raised, which they explain.
     """
+    said: list[bytes] = []
     with _ONE_AT_A_TIME, contextlib.redirect_stdout(io.StringIO()):
         try:
             kept = os.dup(_STDERR)
         except OSError:  # a program without standard streams, as on a desktop
-            yield
+            yield said
             return
         with tempfile.TemporaryFile("w+b") as spilled:
             os.dup2(spilled.fileno(), _STDERR)
             try:
-                yield
+                yield said
             finally:
                 os.dup2(kept, _STDERR)
                 os.close(kept)
             spilled.seek(0)
             for line in spilled:
-                if not line.startswith(_LIBJPEG):
+                if line.startswith(prefixes):
+                    said.append(line)
+                else:
                     os.write(_STDERR, line)
+
+
+def libjpeg_quiet() -> contextlib.AbstractContextManager[list[bytes]]:
+    """:func:`native_quiet` for the warnings of libjpeg."""
+    return native_quiet(*_LIBJPEG)
+
+
+def libpng_quiet() -> contextlib.AbstractContextManager[list[bytes]]:
+    """:func:`native_quiet` for the warnings of libpng."""
+    return native_quiet(*_LIBPNG)

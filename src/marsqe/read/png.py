@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.PngImagePlugin import PngImageFile
 
+from marsqe.codecs.quiet import libpng_quiet
 from marsqe.errors import ReadError
 from marsqe.image import Compression
 from marsqe.read.boundary import Decoded, decoding
@@ -57,7 +58,10 @@ def _pixels(image: PngImageFile, data: bytes) -> NDArray[Any]:
         # Pillow keeps only eight bits of colour.
         import imagecodecs
 
-        pixels = imagecodecs.png_decode(data)
+        with libpng_quiet() as said:
+            pixels = imagecodecs.png_decode(data)
+        if any(b"IDAT" in line for line in said):
+            raise ValueError("its pixel data are damaged")  # of which libpng only warns
     elif image.mode == "1":
         pixels = np.asarray(image).astype(np.uint8) * np.uint8(255)
     else:
