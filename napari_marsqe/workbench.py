@@ -32,7 +32,7 @@ from napari_marsqe.views.inspector import HINT, READY, Inspector, TilePicker
 if TYPE_CHECKING:
     import napari
 
-WIDTH = 340
+WIDTH = 320
 
 
 class Workbench(BenchSteps):

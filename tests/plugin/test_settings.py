@@ -5,20 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from napari.components import ViewerModel
+from napari.layers import Layer
 from napari.settings import get_plugin_settings
 from pytestqt.qtbot import QtBot
+from qtpy.QtCore import Qt
 
 from marsqe.networks.registry import AUTO, PRESETS
+from marsqe.terrain import PALETTES, Terrain
+from napari_marsqe.layers import Frame, terrain_layer
 from napari_marsqe.settings import EngineSettings, engine_settings
+from napari_marsqe.wording import chip
 from napari_marsqe.workbench import Workbench
 
 
 @pytest.fixture
 def preferences() -> Iterator[Any]:
     engine = get_plugin_settings("napari-marsqe").engine
-    before = {name: getattr(engine, name) for name in ("model", "device", "quality", "faithful", "batch")}
+    before = {
+        name: getattr(engine, name)
+        for name in ("model", "device", "quality", "faithful", "batch", "precision", "palette")
+    }
     yield engine
     for name, value in before.items():
         setattr(engine, name, value)
@@ -65,3 +74,36 @@ def test_the_box_is_remembered(preferences: Any, qtbot: QtBot) -> None:
 def test_impossible_batches_are_refused(preferences: Any, batch: int) -> None:
     with pytest.raises(ValueError, match="batch"):
         preferences.batch = batch
+
+
+def test_choices_are_remembered(preferences: Any, qtbot: QtBot) -> None:
+    bench = Workbench(ViewerModel())
+    qtbot.addWidget(bench)
+    bench.enhance.heading.click()
+    bench.show()
+    for choice, keys in ((bench.enhance.device, 1), (bench.enhance.precision, 1)):
+        for _ in range(keys):
+            qtbot.keyClick(choice, Qt.Key.Key_Down)
+    assert preferences.device == "cpu"
+    assert preferences.precision == "float32"
+    again = Workbench(ViewerModel())
+    qtbot.addWidget(again)
+    assert (again.enhance.device.value, again.enhance.precision.value) == ("cpu", "float32")
+
+
+@pytest.mark.parametrize("palette", PALETTES)
+def test_terrain_in_the_preferred_colours(preferences: Any, palette: str) -> None:
+    preferences.palette = palette
+    layer = Layer.create(*terrain_layer("a", Terrain(np.ones((4, 4), np.uint8)), Frame()))
+    assert layer.get_color(4)[:3] == pytest.approx(np.array(PALETTES[palette]["rock"]) / 255, abs=1e-3)
+    assert "#{:02x}{:02x}{:02x}".format(*PALETTES[palette]["rock"]) in chip("rock")
+
+
+def test_palettes_are_told_apart_without_red_and_green() -> None:
+    """Seen by somebody without cones for long waves (Viénot, Brettel and Mollon 1999), all classes differ."""
+    to_lms = np.array([[17.8824, 43.5161, 4.11935], [3.45565, 27.1554, 3.86714], [0.0299566, 0.184309, 1.46709]])
+    blind = np.array([[0, 2.02344, -2.52581], [0, 1, 0], [0, 0, 1]])
+    for palette in PALETTES.values():
+        seen = [np.linalg.inv(to_lms) @ blind @ to_lms @ (np.array(rgb) / 255) ** 2.2 for rgb in palette.values()]
+        pairs = [np.abs(a - b).max() for i, a in enumerate(seen) for b in seen[:i]]
+        assert min(pairs) > 0.1
