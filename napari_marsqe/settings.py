@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -40,3 +41,12 @@ def remember(name: str, value: Any) -> None:
 
     with suppress(AttributeError, LookupError):
         setattr(get_plugin_settings("napari-marsqe").engine, name, value)
+
+
+def remembering(name: str) -> Callable[[Any], None]:
+    """A slot that remembers what it is told. (PySide6 calls a ``functools.partial`` without the signal's value.)"""
+
+    def slot(value: Any) -> None:
+        remember(name, value)
+
+    return slot

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from functools import partial
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QWidget
@@ -18,7 +17,7 @@ from napari_marsqe.preview import Preview
 from napari_marsqe.sections.base import Section
 from napari_marsqe.sections.choices import Choice
 from napari_marsqe.session import Case, Session
-from napari_marsqe.settings import EngineSettings, engine_settings, remember
+from napari_marsqe.settings import EngineSettings, engine_settings, remembering
 from napari_marsqe.wording import describe_enhancement
 
 KEY = "enhance"
@@ -46,7 +45,7 @@ class EnhanceSection(Section):
         self.faithful = QCheckBox("Keep faithful to the JPEG")
         self.faithful.setChecked(settings.faithful)
         self.faithful.setToolTip("Holds every frequency inside the interval that the JPEG recorded, up to rounding.")
-        self.faithful.toggled.connect(partial(remember, "faithful"))
+        self.faithful.toggled.connect(remembering("faithful"))
         self.options.addRow("Model", self.model)
         self.options.addRow("Device", self.device)
         self.options.addRow("Precision", self.precision)
@@ -56,7 +55,7 @@ class EnhanceSection(Section):
         self.device.set_value(settings.device)
         self.precision.set_value(settings.precision)
         for name, choice in (("model", self.model), ("device", self.device), ("precision", self.precision)):
-            choice.chosen.connect(partial(remember, name))
+            choice.chosen.connect(remembering(name))
         self.offer_options(shown=False)
 
     def task(self, session: Session, case: Case) -> Task:

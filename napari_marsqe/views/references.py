@@ -73,6 +73,7 @@ class References(QWidget):
         button.clicked.connect(partial(self._choose, button))
         return button
 
-    def _choose(self, button: QToolButton, checked: bool) -> None:
-        button.setChecked(not checked)  # it stays pressed once the reference is in use
+    def _choose(self, button: QToolButton, _checked: bool = False) -> None:
+        # What the button says, for PySide6 calls a partial without the signal's value.
+        button.setChecked(not button.isChecked())  # it stays pressed once the reference is in use
         self.chosen.emit(int(button.property(_INDEX)))
