@@ -36,6 +36,10 @@ class Case:
         First and last tile of the rectangle that was clicked.
     put_away : list
         Layers that were visible when another case took over.
+    argued : Settled or None
+        What the last argument about references changed.
+    past : list of Past
+        What was before each argument, for undoing.
     """
 
     image: MarsImage
@@ -49,6 +53,8 @@ class Case:
     layers: dict[str, Any] = field(default_factory=dict)
     selected: tuple[tuple[int, int], tuple[int, int]] | None = None
     put_away: list[Any] = field(default_factory=list)
+    argued: Any | None = None
+    past: list[Any] = field(default_factory=list)
 
     @property
     def frame(self) -> Frame:

@@ -39,7 +39,8 @@ def remember(name: str, value: Any) -> None:
     """Keep a choice for the next start, where napari knows the plugin."""
     from napari.settings import get_plugin_settings
 
-    with suppress(AttributeError, LookupError):
+    # A model of the user's own is none that Preferences offer.
+    with suppress(AttributeError, LookupError, ValueError):
         setattr(get_plugin_settings("napari-marsqe").engine, name, value)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from marsqe.errors import DeviceMemoryError, MarsqeError
+from napari_marsqe import arguing
 from napari_marsqe.column import Column
 from napari_marsqe.dropping import DropTarget
 from napari_marsqe.jobs import Failure, Runner, Task
@@ -158,10 +159,34 @@ class BenchSteps(DropTarget):
             self.submit(self.understand.rematch_task(self.session, case))
 
     def use_reference(self, row: int, column: int, index: int) -> None:
-        """Use another reference for a tile of the current image."""
+        """Use another reference for a tile of the current image, and enhance the tile again where that matters."""
         case = self.session.case
         if case is not None and case.understanding is not None:
-            self.submit(self.understand.reference_task(self.session, case, row, column, index))
+            self.argue(case, self.understand.reference_task(self.session, case, row, column, index))
+
+    def forbid_reference(self, name: str, on: bool = True) -> None:
+        """Let no tile of the current image have a reference, or allow it again."""
+        case = self.session.case
+        if case is None or case.understanding is None:
+            return
+        try:
+            self.argue(case, self.understand.forbidding_task(self.session, case, name, on=on))
+        except MarsqeError as error:
+            self.fail("understand", Failure(error))
+
+    def undo_argument(self) -> None:
+        """Go back to the references before the last change, and to the result that they had led to."""
+        case = self.session.case
+        if case is not None and case.past and not self.runner.is_busy:
+            again = case.judgement is not None
+            arguing.undo(self.session, case)
+            if again and case.judgement is None:
+                self.run_judge()
+
+    def argue(self, case: Case, task: Task) -> None:
+        """Submit an argument about references; what was judged is judged again where the result changes."""
+        again = case.judgement is not None and arguing.uses_references(case.enhancement)
+        self.submit(task, *([self.judge.task(self.session, case)] if again else []))
 
     def run_judge(self) -> None:
         """Judge the newest enhancement of the current image."""

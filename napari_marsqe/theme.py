@@ -17,6 +17,7 @@ QPushButton#marsqeNext {{ background: {current}; color: white; font-weight: bold
 QPushButton#marsqeNext:hover {{ background: {current_hover}; }}
 QPushButton#marsqeNext:disabled {{ background: {primary}; color: {faint}; font-weight: normal; }}
 QToolButton#marsqeReference {{ border: 2px solid transparent; border-radius: 3px; padding: 0px; }}
+QToolButton#marsqeForbidden {{ border: 2px dashed {error}; border-radius: 3px; padding: 0px; color: {faint}; }}
 QToolButton#marsqeReference:hover {{ background: {primary}; }}
 QToolButton#marsqeReference:checked {{ border-color: {current}; background: {primary}; }}
 QFrame#marsqeProgress {{ background: {foreground}; border-radius: 3px; }}

@@ -76,6 +76,18 @@ TOOLS: tuple[Tool, ...] = (
     ),
     Tool("figures", "Figures", "What the judgement found, as charts.", "napari_marsqe.views.figures:Figures"),
     Tool("tiles", "Tiles", "Every tile in a table that can be sorted.", "napari_marsqe.views.tiles:Tiles"),
+    Tool(
+        "references",
+        "My references",
+        "Add patches of your own that tiles are matched with, list and remove them.",
+        "napari_marsqe.views.own_references:OwnReferences",
+    ),
+    Tool(
+        "models",
+        "Models",
+        "Which models there are, what they gain, and weights of your own.",
+        "napari_marsqe.views.models:Models",
+    ),
     Tool("help", "Help and shortcuts", "What to press, and a few hints.", "napari_marsqe.shortcuts:HelpPanel"),
 )
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from marsqe.image import MarsImage
 from marsqe.results import Enhancement, Judgement, Matches
 from marsqe.terrain import PALETTES, Terrain
 from napari_marsqe.settings import engine_settings
+
+if TYPE_CHECKING:
+    from marsqe.matching import OwnEntry
+    from napari_marsqe.arguing import Settled
 
 MINUS = "−"
 _ON_BOARD = ("ICER", "LOCO", "JPEG on board")
@@ -115,6 +120,48 @@ def describe_judgement(judgement: Judgement) -> str:
         lines.append("&nbsp; ".join(f"{chip(name)}&nbsp;{name}&nbsp;{signed(value, 1)}" for name, value in classes))
     lines.append(f"PSNR {metrics['psnr_compressed']:.2f} → {metrics['psnr_enhanced']:.2f} dB")
     lines[-1] += f", SSIM {metrics['ssim_compressed']:.3f} → {metrics['ssim_enhanced']:.3f}"
+    return "<br>".join(lines)
+
+
+def describe_settled(settled: Settled) -> str:
+    """What another choice, a forbidden or a new reference changed, and what that gained as far as it can be known."""
+    change = settled.change
+    number = int(change.tiles.sum())
+    if not number:
+        return "No tile has another reference now."
+    lines = [
+        f"{count(number, 'tile')} changed: mean divergence {change.divergence_before:.3f} → "
+        f"{change.divergence_after:.3f}."
+    ]
+    own = sum(tiles for name, tiles in change.now.items() if name.startswith("own-"))
+    if own:
+        lines.append(f"{count(own, 'tile')} of these chose a reference of your own.")
+    if settled.gains is not None:
+        before, after = settled.gains
+        over = "over this tile" if number == 1 else "over these tiles"
+        if math.isnan(before) or math.isnan(after):
+            lines.append(f"Enhanced again; {over} the JPEG equals the truth, so there is nothing to gain.")
+        else:
+            lines.append(f"Enhanced again; ΔPSNR {over} {signed(before, 3)} → <b>{signed(after, 3)} dB</b>.")
+    elif settled.enhancement is not None:
+        lines.append("Enhanced again; without a truth the gain cannot be known.")
+    elif settled.reason:
+        lines.append(f"Not enhanced again: {escape(settled.reason)}.")
+    else:
+        lines.append(f"The next enhancement uses {'it' if number == 1 else 'them'}, if its model takes references.")
+    return "<br>".join(lines)
+
+
+def describe_own(entry: OwnEntry) -> str:
+    """Where a reference of the user's own comes from."""
+    lines = [f"★ <b>{escape(entry.patch_id)}</b>, {escape(entry.terrain)}, your own"]
+    lines.append(f"From {escape(entry.source)} at column {entry.x}, row {entry.y}; added {escape(entry.added[:10])}")
+    mission = [str(entry.product[key]) for key in ("mission", "camera") if key in entry.product]
+    mission += [f"sol {entry.product['sol']}"] if "sol" in entry.product else []
+    lines += [escape(", ".join(mission))] if mission else []
+    lines.append(f"Source: {escape(entry.compression)}, SHA-256 {escape(entry.source_sha256[:12])}")
+    lines += ["<b>The source had lost detail.</b>"] if entry.lossy else []
+    lines += [escape(entry.note)] if entry.note else []
     return "<br>".join(lines)
 
 

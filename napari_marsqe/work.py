@@ -55,13 +55,13 @@ def understand(image: MarsImage, device: str) -> Steps[Understanding]:
     """Find the terrain, then a reference for every tile."""
     yield Progress("Loading the engine", 0, 0)
     import marsqe
-    from marsqe.matching import load_dictionary, reference_mosaic, twin_compression
+    from marsqe.matching import dictionary_of, reference_mosaic, twin_compression
 
     terrain = yield from marsqe.segment_steps(image, device=device)
     matches = yield from marsqe.match_steps(image, terrain)
     yield Progress("Laying out the references", 0, 1)
     mosaic = reference_mosaic(image, matches)
-    return Understanding(terrain, matches, mosaic, twin_compression(image, load_dictionary()))
+    return Understanding(terrain, matches, mosaic, twin_compression(image, dictionary_of(matches)))
 
 
 def choose_reference(image: MarsImage, found: Understanding, row: int, column: int, index: int) -> Steps[Understanding]:
@@ -72,10 +72,10 @@ def choose_reference(image: MarsImage, found: Understanding, row: int, column: i
             "chosen for a tile; save it upright first"
         )
     yield Progress("Laying out the references", 0, 1)
-    from marsqe.matching import load_dictionary, reference_mosaic, tile_similarity, with_reference
+    from marsqe.matching import dictionary_of, reference_mosaic, tile_similarity, with_reference
 
     label = int(found.matches.classes[row, column])
-    twins = load_dictionary().compressed(label, found.twins, colour=image.is_colour)
+    twins = dictionary_of(found.matches).compressed(label, found.twins, colour=image.is_colour)
     similarity = tile_similarity(image, row, column, twins[index])
     matches = with_reference(found.matches, row, column, index, similarity=similarity)
     return replace(found, matches=matches, mosaic=reference_mosaic(image, matches))
@@ -85,13 +85,16 @@ def rematch(image: MarsImage, found: Understanding, labels: NDArray[Any]) -> Ste
     """Match the tiles whose class is another one in labels that somebody drew; the others keep their references."""
     yield Progress("Loading the engine", 0, 0)
     import marsqe
-    from marsqe.matching import reference_mosaic, with_choices_of
+    from marsqe.matching import dictionary_of, reference_mosaic, with_choices_of
 
     if labels.min() < 0 or labels.max() > len(CLASSES):
         classes = ", ".join(f"{label} {name}" for label, name in enumerate(CLASSES, 1))
         raise SettingError(f"the terrain layer holds a label that is no terrain; paint with {classes}, or 0 for none")
     terrain = Terrain(labels.astype(np.uint8), None, "drawn")
-    matches = with_choices_of((yield from marsqe.match_steps(image, terrain)), found.matches)
+    dictionary = dictionary_of(found.matches)
+    forbidden = [dictionary.patch_id(*patch) for patch in found.matches.forbidden]
+    matches = yield from marsqe.match_steps(image, terrain, dictionary, forbidden)
+    matches = with_choices_of(matches, found.matches)
     yield Progress("Laying out the references", 0, 1)
     return replace(found, terrain=terrain, matches=matches, mosaic=reference_mosaic(image, matches))
 

@@ -107,7 +107,7 @@ class Workbench(BenchSteps):
             self.inspector.clear(READY if case is not None and case.understanding is not None else HINT)
         else:
             self.inspector.follow(case)
-        self.inspector.references.setEnabled(not busy)
+        self.inspector.enable(not busy)
 
     # -- Qt ------------------------------------------------------------------------------------------------------
 
@@ -158,6 +158,8 @@ class Workbench(BenchSteps):
         self.understand.requested.connect(self.run_understand)
         self.understand.rematch_requested.connect(self.run_rematch)
         self.inspector.reference_chosen.connect(self.use_reference)
+        self.inspector.forbidding.connect(self.forbid_reference)
+        self.inspector.undo_requested.connect(self.undo_argument)
         self.enhance.requested.connect(self.run_enhance)
         self.judge.requested.connect(self.run_judge)
         self.judge.compare.toggled.connect(self.set_comparing)

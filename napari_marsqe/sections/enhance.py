@@ -10,8 +10,8 @@ from qtpy.QtWidgets import QCheckBox, QWidget
 
 from marsqe.progress import Steps
 from marsqe.results import Enhancement
+from napari_marsqe import arguing, regions, work
 from napari_marsqe import layers as conventions
-from napari_marsqe import regions, work
 from napari_marsqe.jobs import Task
 from napari_marsqe.preview import Preview
 from napari_marsqe.sections.base import Section
@@ -97,30 +97,29 @@ class EnhanceSection(Section):
         case = session.case
         self.action.setEnabled(case is not None and not busy)
         if case is not None and len(self.model.values) == 1:
-            self._offer_models()
+            self.offer_models()
         if case is not None and case.enhancement is not None:
             self.say(describe_enhancement(case.enhancement) + _outdated(case))
         else:
             self.say(HINT if case is not None else "Open an image first.", "Hint")
 
-    def _offer_models(self) -> None:
+    def offer_models(self) -> None:
+        """Offer the models whose weights are at hand; the chosen one stays chosen if it is among them."""
         import marsqe
 
+        chosen = self.model.value if len(self.model.values) > 1 else None
         models = [m for m in marsqe.list_models() if m["available"]]
         self.model.set_items([("Automatic", "auto"), *((m["name"], m["name"]) for m in models)])
         for index, model in enumerate(models, 1):
             self.model.setItemData(index, model["description"], Qt.ItemDataRole.ToolTipRole)
-        self.model.set_value(self._wanted_model)
+        self.model.set_value(self._wanted_model if chosen is None else chosen)
 
 
 def _outdated(case: Case) -> str:
     """Whether references were chosen, or terrain drawn, after the enhancement that is shown."""
-    from marsqe.networks.registry import PRESETS
-
     enhancement, found = case.enhancement, case.understanding
     if enhancement is None or found is None or enhancement.matches is found.matches:
         return ""
-    preset = PRESETS.get(enhancement.model)
-    if preset is None or not preset.uses_references:
+    if not arguing.uses_references(enhancement):
         return ""
     return "<br>Its references have changed since; enhance again to use them."

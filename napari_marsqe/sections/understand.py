@@ -8,8 +8,8 @@ from functools import partial
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QWidget
 
+from napari_marsqe import arguing, work
 from napari_marsqe import layers as conventions
-from napari_marsqe import work
 from napari_marsqe.jobs import Task
 from napari_marsqe.sections.base import Section
 from napari_marsqe.session import Case, Session
@@ -40,6 +40,7 @@ class UnderstandSection(Section):
             if not session.knows(case):
                 return
             case.understanding = found
+            arguing.forget(case)
             mosaic = conventions.references_layer(
                 case.stem, found.mosaic, found.matches, case.frame, case.image.full_scale
             )
@@ -69,19 +70,24 @@ class UnderstandSection(Section):
     def reference_task(self, session: Session, case: Case, row: int, column: int, index: int) -> Task:
         """Use another reference of its class for a tile."""
         assert case.understanding is not None
-        steps = partial(work.choose_reference, case.image, case.understanding, row, column, index)
-        return Task(KEY, "Using another reference", steps, partial(self._update, session, case), owner=case)
+        argue = partial(work.choose_reference, case.image, case.understanding, row, column, index)
+        return arguing.task(session, case, argue, "Using another reference")
+
+    def forbidding_task(self, session: Session, case: Case, name: str, *, on: bool) -> Task:
+        """Forbid a reference for all tiles, or allow it again."""
+        found = case.understanding
+        assert found is not None
+        names = arguing.forbidden_names(found)
+        names = names | {name} if on else names - {name}
+        title = "Forbidding a reference" if on else "Allowing a reference"
+        return arguing.task(session, case, partial(arguing.forbid, case.image, found, names), title)
 
     @staticmethod
     def _update(session: Session, case: Case, found: work.Understanding) -> None:
         if not session.knows(case):
             return
-        case.understanding = found
-        # The terrain layer keeps its data, and with them the history of the brush.
-        if conventions.TERRAIN in case.layers:
-            conventions.facts(case.layers[conventions.TERRAIN])["terrain"] = found.terrain
-        arguments = (found.mosaic, found.matches, case.frame, case.image.full_scale)
-        session.show(case, conventions.REFERENCES, conventions.references_layer(case.stem, *arguments))
+        arguing.forget(case)
+        arguing.show_found(session, case, found)
         session.changed.emit()
 
     def refresh(self, session: Session, busy: bool) -> None:

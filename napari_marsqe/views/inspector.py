@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 from qtpy.QtCore import QObject, Qt, Signal
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from marsqe.errors import MarsqeError
 from marsqe.results import TILE
 from marsqe.terrain import CLASSES
 from napari_marsqe import layers as conventions
@@ -17,13 +18,13 @@ from napari_marsqe.session import Case, Session
 from napari_marsqe.views.canvas import steady
 from napari_marsqe.views.pictures import SIDE, to_pixmap
 from napari_marsqe.views.references import References
-from napari_marsqe.wording import chip, escape
+from napari_marsqe.wording import chip, describe_settled, escape
 
 HINT = "Find the terrain, then click a tile of the image to see which reference was matched to it."
 READY = "Click a tile of the image to see which reference was matched to it."
 NOTE = (
-    "Below each reference of this class stands its divergence. Click another one to use it for this tile. "
-    "marsqe-swift-ref, marsqe-lite and marsqe use references; marsqe-swift does not."
+    "Below each reference of this class stands its divergence. Click another one to use it for this tile; ★ marks your "
+    "own, ✕ forbidden ones. marsqe-swift-ref, marsqe-lite and marsqe use references; marsqe-swift does not."
 )
 _CAPTIONS = (
     ("This tile", "The tile as it came down, compressed."),
@@ -37,16 +38,44 @@ class Inspector(QFrame):
 
     reference_chosen = Signal(int, int, int)
     """Row and column of the shown tile, and the reference that is wanted for it."""
+    forbidding = Signal(str, bool)
+    """Name of a reference, and whether no tile may have it or any may again."""
+    undo_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("marsqeSection")
         title = QLabel("<b>Tile inspector</b>")
+        self._gallery = self._make_gallery()
+        self.words = Words()
+        self.references = References()
+        self.references.chosen.connect(self._on_chosen)
+        self.references.allowed.connect(self._on_allowed)
+        self._actions = self._make_actions()
+        self.gain = Words()
+        self.note = Words()
+        self.note.say(NOTE, "Hint")
+        self._tile = (0, 0)
+        self._shown: Any = None
+        self._name = ""
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 6, 4, 7)
+        layout.setSpacing(4)
+        layout.addWidget(title)
+        layout.addWidget(self._gallery)
+        layout.addWidget(self.words)
+        layout.addWidget(self.references)
+        layout.addWidget(self._actions)
+        layout.addWidget(self.gain)
+        layout.addWidget(self.note)
+        self.clear(HINT)
+
+    def _make_gallery(self) -> QWidget:
         self.pictures = [QLabel() for _ in _CAPTIONS]
         pictures = QHBoxLayout()
         pictures.setSpacing(6)
-        self._gallery = QWidget()
-        self._gallery.setLayout(pictures)
+        gallery = QWidget()
+        gallery.setLayout(pictures)
         pictures.setContentsMargins(0, 0, 0, 0)
         for picture, (caption, tooltip) in zip(self.pictures, _CAPTIONS, strict=True):
             picture.setFixedSize(SIDE, SIDE)
@@ -59,34 +88,41 @@ class Inspector(QFrame):
             column.addWidget(below)
             pictures.addLayout(column)
         pictures.addStretch(1)
-        self.words = Words()
-        self.references = References()
-        self.references.chosen.connect(self._on_chosen)
-        self.note = Words()
-        self.note.say(NOTE, "Hint")
-        self._tile = (0, 0)
-        self._shown: Any = None
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(8, 6, 4, 7)
-        layout.setSpacing(4)
-        layout.addWidget(title)
-        layout.addWidget(self._gallery)
-        layout.addWidget(self.words)
-        layout.addWidget(self.references)
-        layout.addWidget(self.note)
-        self.clear(HINT)
+        return gallery
+
+    def _make_actions(self) -> QWidget:
+        self.forbid = QPushButton("Forbid this reference")
+        self.forbid.setToolTip(
+            "No tile of this image may have the reference that this tile has; all take their next best."
+        )
+        self.forbid.clicked.connect(self._on_forbid)
+        self.undo = QPushButton("Undo")
+        self.undo.setToolTip("Go back to the references before the last change, and to the result they had led to.")
+        self.undo.clicked.connect(self.undo_requested)
+        buttons = QHBoxLayout()
+        buttons.setContentsMargins(0, 0, 0, 0)
+        buttons.addWidget(self.forbid)
+        buttons.addWidget(self.undo)
+        buttons.addStretch(1)
+        actions = QWidget()
+        actions.setLayout(buttons)
+        return actions
 
     def clear(self, hint: str) -> None:
         """Show no tile, but what to do."""
-        for widget in (self._gallery, self.references, self.note):
+        for widget in (self._gallery, self.references, self._actions, self.gain, self.note):
             widget.hide()
         self._shown = None
         self.words.say(hint, "Hint")
 
     def follow(self, case: Case) -> None:
-        """Show the tile anew where its case has been understood anew."""
+        """Show the tile anew where its case has been understood anew, and what the last change led to."""
+        self._tell(case)
         if self._shown is not None and case.understanding is not self._shown:
-            self.show_tile(case, *self._tile)
+            try:
+                self.show_tile(case, *self._tile)
+            except MarsqeError as error:
+                self.clear(escape(str(error)))
 
     def show_tile(self, case: Case, row: int, column: int) -> None:
         """Show a tile of an understood case and its reference.
@@ -96,13 +132,13 @@ class Inspector(QFrame):
         MarsqeError
             If the reference dictionary cannot be read.
         """
-        from marsqe.matching import load_dictionary
+        from marsqe.matching import dictionary_of, ranked
 
         found = case.understanding
         assert found is not None
         matches, colour = found.matches, case.image.is_colour
         label, index = int(matches.classes[row, column]), int(matches.references[row, column])
-        dictionary = load_dictionary()
+        dictionary = dictionary_of(matches)
         region = conventions.tile_region(case.image.shape, row, column)
         tile = case.image.pixels[region.y : region.y + region.height, region.x : region.x + region.width]
         twin = dictionary.compressed(label, found.twins, colour=colour)[index]
@@ -111,21 +147,44 @@ class Inspector(QFrame):
         for picture, pixels in zip(self.pictures, shown, strict=True):
             picture.setPixmap(to_pixmap(pixels, case.image.full_scale))
         entry, name = dictionary.entry(label, index), CLASSES[label - 1]
-        chosen = "" if index == matches.candidates[row, column].argmin() else ", your choice"
+        candidates = ranked(matches, row, column)
+        by_hand = next(c for c in candidates if not c.forbidden).index != index
+        self._name = dictionary.patch_id(label, index)
         self.words.say(
             f"Row {row + 1}, column {column + 1}: {chip(name)} <b>{name}</b>, reference {index + 1} of "
-            f"{len(patches)}{chosen}<br>"
+            f"{len(patches)}{', your choice' if by_hand else ''}<br>"
             f"Divergence {matches.divergences[row, column]:.3f} (KL, 0 = same texture)<br>"
             f"Similarity {matches.similarity[row, column]:.2f} (1 = same structure)<br>"
             f"Credit: {escape(entry.credit)}"
         )
-        self.references.offer(matches, row, column, list(patches))
+        self.references.offer(candidates, dictionary, list(patches))
         self._tile, self._shown = (row, column), found
-        for widget in (self._gallery, self.references, self.note):
+        for widget in (self._gallery, self.references, self._actions, self.note):
             widget.show()
+        self._tell(case)
+
+    def enable(self, on: bool) -> None:
+        """Let references be argued with, or not while something is at work."""
+        for widget in (self.references, self._actions):
+            widget.setEnabled(on)
+
+    def _tell(self, case: Case) -> None:
+        self.undo.setEnabled(bool(case.past))
+        self.gain.setVisible(case.argued is not None)
+        if case.argued is not None:
+            self.gain.say(describe_settled(case.argued))
 
     def _on_chosen(self, index: int) -> None:
         self.reference_chosen.emit(*self._tile, index)
+
+    def _on_forbid(self) -> None:
+        self.forbidding.emit(self._name, True)
+
+    def _on_allowed(self, index: int) -> None:
+        from marsqe.matching import dictionary_of
+
+        matches = self._shown.matches
+        self.forbidding.emit(dictionary_of(matches).patch_id(int(matches.classes[self._tile]), index), False)
 
 
 class TilePicker(QObject):

@@ -102,6 +102,23 @@ def remove_model(name: str) -> None:
         raise ExportError(f"the model '{name}' cannot be deleted ({error.strerror or error})") from error
 
 
+def proposed_name(path: Path, card: Path | None = None) -> str | None:
+    """A name for weights whose card has that of a bundled model, as training gives it; None where the card's will do.
+
+    Raises
+    ------
+    WeightsError
+        If the card cannot be read.
+    """
+    name = str(_card(card or path.with_suffix(".json")).get("name", path.stem))
+    return None if is_local_name(name) else _without_prefix(name)
+
+
+def _without_prefix(name: str) -> str:
+    proposal = f"my-{name.removeprefix('marsqe').lstrip('-')}"
+    return proposal if is_local_name(proposal) else "my-model"
+
+
 def free_name(name: str) -> str:
     """The name, if a model of one's own may have it.
 
@@ -111,11 +128,10 @@ def free_name(name: str) -> str:
         If it is taken, or cannot be a name.
     """
     if not is_local_name(name):
-        proposal = f"my-{name.removeprefix('marsqe').lstrip('-') or 'model'}"
         why = "begins with marsqe, as only bundled models do" if name.startswith("marsqe") else "is no name for a model"
         raise SettingError(
             f"'{name[:60]}' {why}; give another of small letters, digits, '-', '_' and '.' (--name), for example "
-            f"{proposal if is_local_name(proposal) else 'my-model'}"
+            f"{_without_prefix(name)}"
         )
     if name in local_names():
         raise SettingError(f"you have a model '{name}' already; remove it first, or give another name (--name)")

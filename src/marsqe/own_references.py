@@ -51,6 +51,23 @@ def loss_of(image: MarsImage) -> str:
     return "" if lossless else f"{onboard} on board"
 
 
+def check_source(image: MarsImage, allow_lossy: bool) -> str:
+    """What the source lost, where that is allowed; see :func:`loss_of`.
+
+    Raises
+    ------
+    SettingError
+        If it is lossy and that was not allowed.
+    """
+    lost = loss_of(image)
+    if lost and not allow_lossy:
+        raise SettingError(
+            f"this image has lost detail ({lost}), and a reference is to bring detail back; use a lossless frame, or "
+            "allow a lossy one expressly"
+        )
+    return lost
+
+
 def cut_patches(image: MarsImage, terrain: str | Terrain, region: Region | None = None, most: int = 6) -> list[Cut]:
     """Cut 128x128 patches side by side out of a region: where there are more than ``most``, those that cover best.
 
@@ -160,12 +177,7 @@ def add_references(
     ExportError
         If they cannot be written.
     """
-    lost = loss_of(image)
-    if lost and not allow_lossy:
-        raise SettingError(
-            f"this image has lost detail ({lost}), and a reference is to bring detail back; use a lossless frame, or "
-            "allow a lossy one expressly"
-        )
+    lost = check_source(image, allow_lossy)
     if len(note) > MOST_NOTE:
         raise SettingError(f"the note has {len(note)} characters; {MOST_NOTE} are the most")
     present = list_own()

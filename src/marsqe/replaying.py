@@ -23,7 +23,10 @@ from marsqe.read.limits import check_size
 from marsqe.results import Enhancement, Matches, Region
 from marsqe.terrain import Terrain
 
-_INFORMATIVE: Final = ("versions.", "machine.", "software", "settings.device", "settings.precision", "source.name")
+_INFORMATIVE: Final = (
+    *("versions.", "machine.", "software", "settings.device", "settings.precision", "source.name"),
+    "enhanced_again",  # how it came about; the pixels tell whether it comes out the same at once
+)
 """What may differ between two machines without making the image another one."""
 _OF_REFERENCES: Final = ("references_", "dictionary_sha256")
 """The same for models that use no references."""

@@ -35,7 +35,7 @@ class Matches:
         Divergence of every patch of the tile's class.
     similarity : ndarray of float64, shape (rows, columns)
         Mean over the tile of Eq. 3 between the tile and its compressed reference, on mean-free luma blocks.
-    forbidden : frozenset of (int, int)
+    forbidden : tuple of (int, int)
         Class and index of the patches that no tile may have; their divergences are among the candidates all the same.
     dictionary_sha256 : str
         Of the dictionary that ``references`` count in; empty where it is not known.
@@ -46,7 +46,7 @@ class Matches:
     divergences: NDArray[np.float64]
     candidates: NDArray[np.float64]
     similarity: NDArray[np.float64]
-    forbidden: frozenset[tuple[int, int]] = frozenset()
+    forbidden: tuple[tuple[int, int], ...] = ()
     dictionary_sha256: str = ""
 
     @property

@@ -113,6 +113,20 @@ def read_card(name: str) -> dict[str, Any]:
     return card
 
 
+def card_page(name: str) -> str:
+    """The card for people: the page beside it where there is one, else all its fields as JSON.
+
+    Raises
+    ------
+    WeightsError
+        As :func:`read_card`.
+    """
+    card, folder = read_card(name), _home(name)
+    assert folder is not None
+    page = folder / f"{name}.md"
+    return page.read_text(encoding="utf-8") if is_bundled(name) and page.is_file() else json.dumps(card, indent=1)
+
+
 def weights_bytes(name: str) -> bytes:
     """Content of ``NAME.safetensors``, checked against the SHA-256 on its card.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from scenes import enhanced, equal_within, ground, scene, texture
+from scenes import enhanced, equal_within, ground, jpeg_bytes, scene, texture
 
 import marsqe
 from marsqe.enhancement.again import reenhance_steps
@@ -15,6 +16,7 @@ from marsqe.errors import SettingError
 from marsqe.judgement import delta_psnr_where
 from marsqe.matching import load_dictionary, tile_similarity, twin_compression, with_forbidden, with_reference
 from marsqe.progress import run
+from marsqe.replaying import replay
 from marsqe.results import TILE, Enhancement, Matches, Region
 
 HERE = np.array([[False, True], [False, False]])
@@ -98,6 +100,17 @@ def test_what_cannot_be_done_again_is_told(tiny: Any) -> None:
     ):
         with pytest.raises(SettingError, match=words):
             next(reenhance_steps(previous, previous.matches, tiles))
+
+
+def test_a_replay_gives_the_same_and_tells_that_it_was_made_in_two_goes(tiny: Any, tmp_path: Path) -> None:
+    path = tmp_path / "sol.jpg"
+    path.write_bytes(jpeg_bytes(texture(TILE, 2 * TILE), 30))
+    first = enhanced(marsqe.open_image(path), "marsqe-lite")
+    result = run(reenhance_steps(first, another(first), HERE[:1]))
+    found = replay(result.save(tmp_path / "sol.tif"))
+    assert [d.fact for d in found.differences if d.matters] == []
+    assert "enhanced_again" in {d.fact for d in found.differences}
+    assert found.largest_difference <= 1
 
 
 def test_the_gain_over_some_pixels_is_that_of_their_errors() -> None:

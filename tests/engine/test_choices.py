@@ -108,7 +108,7 @@ def test_a_forbidden_patch_leaves_all_its_tiles_to_the_next_best(found: Matches)
         np.testing.assert_array_equal(one.divergences[had], second[had])
         np.testing.assert_array_equal(one.references[~had], found.references[~had])
         assert (one.references != best).all()
-        assert one.forbidden == {(4, best)}
+        assert one.forbidden == ((4, best),)
         np.testing.assert_array_equal(one.candidates, found.candidates)
     np.testing.assert_allclose(banned.similarity, again.similarity)
     assert chosen_by_hand(banned) == [], "the next best is no choice by hand"

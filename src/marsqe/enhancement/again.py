@@ -11,14 +11,18 @@ from marsqe.enhancement.pipeline import enhance_steps
 from marsqe.errors import SettingError
 from marsqe.networks.registry import find
 from marsqe.progress import Steps
-from marsqe.results import TILE, Enhancement, Matches
+from marsqe.results import TILE, Enhancement, Matches, Region
 from marsqe.terrain import Terrain
 from marsqe.weights import read_card
 
 
 def why_not_again(previous: Enhancement) -> str:
     """Why other references cannot change single tiles of a result, in a sentence; empty where they can."""
-    if not find(previous.model).uses_references:
+    try:
+        model = find(previous.model)
+    except SettingError:
+        return f"the model {previous.model} is not here any more; enhance with another one"
+    if not model.uses_references:
         return (
             f"{previous.model} uses no references, so another one cannot change its result; enhance with a model that "
             "does to see a difference"
@@ -40,8 +44,9 @@ def reenhance_steps(
 ) -> Steps[Enhancement]:
     """Enhance some tiles again, with other references and everything else as it was; the other pixels stay.
 
-    For "marsqe-lite" the result is that of enhancing the whole image again, up to rounding. The post-enhancement of
-    "marsqe" looks at the whole image, so there other tiles would change slightly, too, and the whole network runs.
+    For "marsqe-lite" the result is that of enhancing the whole image again, up to rounding. Networks that
+    look beyond a tile ("marsqe-swift-ref", and the post-enhancement of "marsqe", which runs on the whole image) would
+    change its neighbours slightly, too; these stay.
 
     Parameters
     ----------
@@ -72,7 +77,7 @@ def reenhance_steps(
     terrain = terrain or previous.terrain
     settings = previous.provenance["settings"]
     result = yield from enhance_steps(
-        *(previous.source, previous.model, previous.device, previous.region),
+        *(previous.source, previous.model, previous.device, _around(tiles, previous)),
         terrain=terrain,
         matches=matches,
         faithful=bool(settings["faithful"]),
@@ -90,6 +95,19 @@ def reenhance_steps(
     return replace(
         previous, pixels=pixels, terrain=terrain, matches=matches, seconds=result.seconds, provenance=provenance
     )
+
+
+def _around(tiles: NDArray[np.bool_], previous: Enhancement) -> Region:
+    """The rectangle that holds the tiles, within the region that was enhanced."""
+    height, width = previous.source.shape
+    region = previous.region or Region(0, 0, width, height)
+    rows, columns = (np.flatnonzero(tiles.any(axis=axis)) * TILE for axis in (1, 0))
+    left, top = max(region.x, int(columns[0])), max(region.y, int(rows[0]))
+    right = min(region.x + region.width, int(columns[-1]) + TILE)
+    bottom = min(region.y + region.height, int(rows[-1]) + TILE)
+    if right <= left or bottom <= top:
+        raise SettingError("the tiles lie outside of the region that was enhanced; enhance the whole image to see them")
+    return Region(left, top, right - left, bottom - top)
 
 
 def pixels_of_tiles(tiles: NDArray[np.bool_], shape: tuple[int, int]) -> NDArray[np.bool_]:

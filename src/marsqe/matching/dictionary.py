@@ -86,7 +86,7 @@ class Dictionary:
                     return label, index
         raise SettingError(f"there is no reference '{patch_id}'; `marsqe references list` names all of them")
 
-    def checked_ban(self, patch_ids: Iterable[str]) -> frozenset[tuple[int, int]]:
+    def checked_ban(self, patch_ids: Iterable[str]) -> tuple[tuple[int, int], ...]:
         """Classes and indices of patches that are to be forbidden.
 
         Raises
@@ -94,7 +94,7 @@ class Dictionary:
         SettingError
             If there is no such patch, or a class would have none left.
         """
-        banned = frozenset(map(self.find, patch_ids))
+        banned = tuple(sorted(set(map(self.find, patch_ids))))
         for label, entries in self.entries.items():
             if all((label, index) in banned for index in range(len(entries))):
                 raise SettingError(f"every reference of {entries[0].terrain} would be forbidden; leave at least one")
