@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from marsqe.image import MarsImage
 from marsqe.results import Enhancement, Judgement, Matches
 from marsqe.terrain import PALETTES, Terrain
@@ -94,12 +96,25 @@ def describe_enhancement(enhancement: Enhancement) -> str:
         )
     projected = enhancement.provenance.get("settings", {}).get("faithful")
     if projected:
-        lines.append("Held to the JPEG: inside the intervals that the file recorded, up to rounding.")
+        lines.append("Held to the JPEG: compressed again, it gives back what the file recorded, but for few blocks.")
     elif projected is not None:
         jpeg = enhancement.source.compression.codec == "JPEG"
         why = "by choice, or because its coefficients could not be read again" if jpeg else "the image came from none"
         lines.append(f"Not held to a JPEG: {why}.")
+    lines += describe_confidence(enhancement)
     return "<br>".join(lines)
+
+
+def describe_confidence(enhancement: Enhancement) -> list[str]:
+    """How far pixels may still be from the truth, and how much the JPEG speaks against; empty where unknown."""
+    evidence = enhancement.evidence
+    if evidence is None or not np.isfinite(evidence.half_width).any():
+        return []
+    width = float(np.nanmedian(evidence.half_width))
+    return [
+        f"Confidence: nine in ten pixels are expected within their interval of the truth, half of these narrower than "
+        f"±{width:.1f} DN; {100 * float(evidence.beyond.mean()):.1f} % changed beyond the evidence."
+    ]
 
 
 def describe_judgement(judgement: Judgement) -> str:

@@ -107,7 +107,11 @@ def enhance(
     import marsqe
 
     understood: dict[str, Any] = {} if found is None else {"terrain": found.terrain, "matches": found.matches}
-    return (yield from marsqe.enhance_steps(image, region=region, **understood, **settings))
+    enhancement = yield from marsqe.enhance_steps(image, region=region, **understood, **settings)
+    # Computed when first asked for: here, in the worker, for the workbench will tell of it.
+    known = enhancement.evidence is not None
+    yield Progress("Measuring the confidence", int(known), 1)
+    return enhancement
 
 
 def judge(enhancement: Enhancement, truth: Pixels | None) -> Steps[Judgement]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QWidget
 
 from marsqe.image import Pixels
 from marsqe.progress import Steps
 from marsqe.results import Judgement
 from napari_marsqe import layers as conventions
 from napari_marsqe import work
+from napari_marsqe.evidence import ROLES, Evidence, evidence_layers, gather
 from napari_marsqe.jobs import Task
 from napari_marsqe.labels import Words
 from napari_marsqe.sections.base import Section
@@ -39,6 +40,11 @@ class JudgeSection(Section):
         looks.addWidget(self.blink)
         self.key = Words()
         self.key.say("Or hold the key <b>H</b> over the image to see it as it came down.", "Hint")
+        self.confidence = QCheckBox("Show the confidence")
+        self.confidence.setToolTip(
+            "Also show how far, nine times in ten, a pixel may be from the truth, and where the JPEG speaks against it."
+        )
+        self.column.addWidget(self.confidence)
         self.column.addWidget(self.compare)
         self.column.addLayout(looks)
         self.column.addWidget(self.key)
@@ -46,16 +52,22 @@ class JudgeSection(Section):
     def task(self, session: Session, case: Case) -> Task:
         """Judge a case and show residuals, gains or changes."""
 
-        def steps() -> Steps[Judgement]:
+        wanted = self.confidence.isChecked()
+
+        def steps() -> Steps[tuple[Judgement, Evidence | None]]:
             assert case.enhancement is not None
             truth: Pixels | None = None if case.truth is None else conventions.pixels_of(case.truth)
-            return work.judge(case.enhancement, truth)
+            judgement = yield from work.judge(case.enhancement, truth)
+            return judgement, ((yield from gather(case.enhancement)) if wanted else None)
 
-        def apply(judgement: Judgement) -> Iterator[None]:
+        def apply(found: tuple[Judgement, Evidence | None]) -> Iterator[None]:
             if not session.knows(case):
                 return
+            judgement, evidence = found
             case.judgement = judgement
-            shown = conventions.judgement_layers(case.stem, judgement, case.frame)
+            known = {} if evidence is None else evidence_layers(case.stem, evidence, case.frame)
+            session.hide(case, *(set(ROLES) - set(known)))
+            shown = conventions.judgement_layers(case.stem, judgement, case.frame) | known
             for role, layer in shown.items():
                 session.show(case, role, layer)
                 yield

@@ -9,6 +9,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from marsqe.cli.calibration import add_calibrate
 from marsqe.cli.output import say
 from marsqe.errors import MissingExtraError, SettingError
 from marsqe.export.atomic import write_whole
@@ -106,6 +107,8 @@ def add_train(commands_of: Any) -> None:
     p = parts.add_parser("dictionary", parents=[data], help="choose the reference patches of each terrain class")
     p.add_argument("--per-class", type=int, default=6, metavar="N", help="patches for each class (default: 6)")
     p.set_defaults(run=build)
+
+    add_calibrate(parts, data)
 
     p = parts.add_parser("bundle", parents=[data], help="validate weights and write them with their model card")
     p.add_argument("preset", choices=list(_PRESETS))

@@ -38,9 +38,8 @@ def available_layers(enhancement: Enhancement, judgement: Judgement | None) -> l
 
 
 def confidence_of(enhancement: Enhancement) -> NDArray[np.float32] | None:
-    """Confidence (H, W) in 0-1, where the enhancement has one."""
-    found: NDArray[np.float32] | None = getattr(enhancement, "confidence", None)
-    return found
+    """Confidence (H, W), the half width in DN of the interval of the remaining error, where there is one."""
+    return enhancement.confidence
 
 
 def _residual(judgement: Judgement | None) -> NDArray[np.float32] | None:
