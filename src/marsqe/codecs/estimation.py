@@ -100,8 +100,7 @@ def estimate_tables(pixels: NDArray[np.uint8], prior: int | None = None) -> Esti
 def _usable(part: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Pixels that were not clipped to black or white when the JPEG was decoded."""
     inside = (part > 0) & (part < 255)
-    found: NDArray[np.bool_] = inside if part.ndim == 2 else inside.all(axis=2)
-    return found
+    return inside if part.ndim == 2 else np.asarray(inside.all(axis=2))
 
 
 def _coefficients(
@@ -110,14 +109,17 @@ def _coefficients(
     """DCT (n, 64) of at most ``_BLOCKS`` blocks of a grid without clipped pixels, the most varied first."""
     rows, columns = ((n - margin - o) // 8 for n, o in zip(plane.shape, offset, strict=True))
     cut = tuple(slice(o, o + 8 * n) for o, n in zip(offset, (rows, columns), strict=True))
-    blocks, whole = (
-        a[cut].reshape(rows, 8, columns, 8).swapaxes(1, 2).reshape(-1, 64) for a in (plane - 128.0, usable)
-    )
+
+    def blocks_of(a: NDArray[Any]) -> NDArray[Any]:
+        return a[cut].reshape(rows, 8, columns, 8).swapaxes(1, 2).reshape(-1, 64)
+
+    blocks: NDArray[np.float64] = blocks_of(plane) - 128.0
+    whole = np.asarray(blocks_of(usable).all(axis=1))
     if margin:
         inner = np.zeros((rows, columns), bool)
         inner[1:-1, 1:-1] = True
-        whole = whole & inner.reshape(-1, 1)
-    blocks = blocks[whole.all(axis=1)]
+        whole &= inner.ravel()
+    blocks = blocks[whole]
     kept = np.argsort(-blocks.std(axis=1), kind="stable")[:_BLOCKS]
     return blocks[kept] @ _DCT
 
@@ -171,7 +173,7 @@ def _halved(
         return a[y : y + 2 * height, x : x + 2 * width].reshape(height, 2, width, 2)
 
     halved = [_undone(_undone(pairs(p).mean(axis=(1, 3)), 0), 1) for p in planes]
-    good = pairs(usable).all(axis=(1, 3))
+    good = np.asarray(pairs(usable).all(axis=(1, 3)))
     for down, across in np.ndindex(2, 2):
         whole = (offset[0] + 8 * down, offset[1] + 8 * across)
         grid = ((whole[0] - y) // 2 % 8, (whole[1] - x) // 2 % 8)
