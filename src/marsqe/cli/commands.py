@@ -64,6 +64,7 @@ def _without_none(facts: dict[str, Any]) -> dict[str, Any]:
 
 def enhance(arguments: Namespace) -> int:
     """Enhance each input and write it with its provenance."""
+    from marsqe.codecs.estimation import with_estimated_tables
     from marsqe.export.images import PNG_ENDINGS, TIFF_ENDINGS
     from marsqe.matching import working_dictionary
     from marsqe.networks.registry import AUTO, find
@@ -78,6 +79,8 @@ def enhance(arguments: Namespace) -> int:
     def work(path: Path) -> dict[str, Any]:
         output = target(path)
         image = marsqe.open_image(path)
+        if arguments.estimate_tables:
+            image = with_estimated_tables(image)
         steps = marsqe.enhance_steps(
             *(image, arguments.model, arguments.device, region),
             faithful=not arguments.no_faithful,

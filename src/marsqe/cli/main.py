@@ -45,6 +45,9 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--model", default="auto", metavar="NAME", help="a model of `marsqe models` (default: auto)")
     p.add_argument("--region", nargs=4, type=int, metavar=("X", "Y", "W", "H"), help="enhance only this rectangle")
+    p.add_argument(
+        "--estimate-tables", action="store_true", help="of a PNG or TIFF that was a JPEG: find its tables in its pixels"
+    )
     p.add_argument("--no-faithful", action="store_true", help="let coefficients leave their quantization cells")
     add_export_options(p)
     p.add_argument("--precision", choices=PRECISIONS, default="auto", help="float32 never computes in 16 bits")

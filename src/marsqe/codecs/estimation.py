@@ -8,7 +8,7 @@ there was a JPEG. The idea is that of Fan and de Queiroz (2003).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -16,8 +16,13 @@ from numpy.typing import NDArray
 from scipy.fft import dct
 from scipy.linalg import solve_banded
 
-from marsqe.codecs.jpeg import Table, standard_tables
+from marsqe.codecs.coefficients import coefficients_from_bytes
+from marsqe.codecs.jpeg import Table, encode_jpeg, standard_tables
+from marsqe.errors import SettingError
+from marsqe.image import Compression, MarsImage, to_stored, to_upright
 
+ESTIMATED: Final = "JPEG (estimated)"
+"""Codec of an image whose tables are an estimate."""
 LEAST_SUPPORT: Final = 1.0
 """Mean log-likelihood ratio of a block, in nats, from which an estimate is given at all."""
 _NOISE: Final = 0.3
@@ -95,6 +100,40 @@ def estimate_tables(pixels: NDArray[np.uint8], prior: int | None = None) -> Esti
         return Estimate(quality, tables[:1], offset, None, support)
     whole, subsampling = _chroma(values, usable, offset, tables[1])
     return Estimate(quality, (tables[0], tables[1], tables[1]), whole, subsampling, support)
+
+
+def with_estimated_tables(image: MarsImage) -> MarsImage:
+    """An image without a record of its JPEG, cut to the blocks of the one that its pixels tell of.
+
+    Tables, grid and coefficients are estimates, and its compression says so. What lies outside whole coded units, up
+    to 15 rows and columns at each side, is left out; ``metadata["cut"]`` holds row and column of the first pixel.
+
+    Raises
+    ------
+    SettingError
+        If the image has tables already, is not of 8 bits, or no standard table explains its pixels.
+    """
+    if image.compression.tables is not None:
+        raise SettingError(f"{image.name} brings its own quantization tables; there is nothing to estimate")
+    stored = to_stored(image.pixels, image.orientation)
+    found = (
+        None if stored.dtype != np.uint8 else estimate_tables(stored.astype(np.uint8), image.product.onboard_quality)
+    )
+    if found is None:
+        raise SettingError(
+            f"the pixels of {image.name} show no trace of a JPEG with standard tables: they were changed since, or "
+            "there was none; enhance the image without estimated tables"
+        )
+    ratios = found.subsampling or (1, 1)
+    y, x = found.offset
+    height, width = ((n - o) // (8 * r) * 8 * r for n, o, r in zip(stored.shape, (y, x), ratios[::-1], strict=False))
+    pixels = np.ascontiguousarray(stored[y : y + height, x : x + width], np.uint8)
+    name = "4:2:0" if ratios == (2, 2) else "4:4:4"
+    coefficients = coefficients_from_bytes(encode_jpeg(pixels, tables=found.tables, subsampling=name))
+    compression = Compression(ESTIMATED, True, found.tables, found.quality, True, found.subsampling)
+    metadata = image.metadata | {"coefficients": coefficients, "cut": [y, x]}
+    upright = to_upright(pixels, image.orientation)
+    return replace(image, pixels=upright, compression=compression, metadata=metadata)
 
 
 def _usable(part: NDArray[np.uint8]) -> NDArray[np.bool_]:

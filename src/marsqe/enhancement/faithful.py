@@ -48,6 +48,9 @@ def coefficients_of(image: MarsImage) -> Coefficients | None:
     None where it came from none, where its components are not luma and chroma at the subsampling that is known, where
     the file is damaged where only its pixels survive, or has changed or gone since it was opened.
     """
+    estimated = image.metadata.get("coefficients")
+    if isinstance(estimated, Coefficients):  # see marsqe.codecs.estimation
+        return estimated if _covers(estimated, image) else None
     if image.compression.codec != "JPEG" or image.metadata.get("colour_transform") == "RGB":
         return None
     data = image.metadata.get("encoded")
