@@ -9,8 +9,8 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from marsqe.cli.calibration import add_calibrate
 from marsqe.cli.output import say
+from marsqe.cli.training_calibration import add_calibrate
 from marsqe.errors import MissingExtraError, SettingError
 from marsqe.export.atomic import write_whole
 from marsqe.extras import from_extra
