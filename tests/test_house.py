@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -129,6 +130,21 @@ def test_import_is_light(package: str) -> None:
     heavy = ("torch", "qtpy", "napari", "PyQt6", "PySide6", "skimage", "scipy", "marsqe.networks", "magicgui")
     code = f"import {package}, sys; sys.exit(', '.join(sorted(set({heavy}) & set(sys.modules))) or 0)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_workbench_starts_without_what_reads_and_writes_files() -> None:
+    """Libraries of image files, and all that computes, load when the first file or step needs them."""
+    heavy = ("PIL", "tifffile", "imagecodecs", "jpeglib", "scipy", "skimage", "torch", "marsqe.networks", "xml.etree")
+    code = (
+        "import napari, napari.qt.threading, napari._qt.qt_main_window, sys; before = set(sys.modules)\n"
+        "import napari_marsqe.workbench\n"
+        f"sys.exit(', '.join(sorted(set({heavy}) & (set(sys.modules) - before))) or 0)"
+    )
+    environment = os.environ | {"QT_QPA_PLATFORM": "offscreen"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=240, env=environment
+    )
     assert done.returncode == 0, done.stderr
 
 

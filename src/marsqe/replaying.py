@@ -243,7 +243,11 @@ def _make_again(recipe: _Recipe, image: MarsImage) -> Steps[Enhancement]:
         terrain = yield from marsqe.segment_steps(image, device)
     matches = yield from _matches_of(recipe, image, terrain)
     steps = marsqe.enhance_steps(
-        *(image, recipe.model, device, recipe.region), terrain=terrain, matches=matches, faithful=recipe.faithful
+        *(image, recipe.model, device, recipe.region),
+        terrain=terrain,
+        matches=matches,
+        faithful=recipe.faithful,
+        parts=False,
     )
     return (yield from steps)
 

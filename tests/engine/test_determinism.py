@@ -76,6 +76,27 @@ def test_tiles_and_references_in_smaller_batches_change_nothing_that_is_seen() -
     assert equal_within(whole.pixels, parts.pixels)
 
 
+@pytest.mark.usefixtures("tiny")
+def test_parts_are_made_only_for_who_looks() -> None:
+    """They cost time, and change nothing in the result."""
+    image = marsqe.simulate_downlink(truth_crop(150, 170), 40)
+    terrain = marsqe.Terrain(np.full(image.shape, 2, np.uint8))
+
+    def seen(parts: bool) -> tuple[int, marsqe.Enhancement]:
+        steps = marsqe.enhance_steps(image, "marsqe-swift", "cpu", terrain=terrain, parts=parts)
+        count = 0
+        while True:
+            try:
+                count += len(next(steps).parts)
+            except StopIteration as stop:
+                return count, stop.value
+
+    (some, shown), (none, hidden) = seen(True), seen(False)
+    assert some > 0
+    assert none == 0
+    np.testing.assert_array_equal(shown.pixels, hidden.pixels)
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 def test_gpu_agrees_with_cpu_within_one_dn() -> None:

@@ -86,6 +86,7 @@ def enhance(arguments: Namespace) -> int:
             faithful=not arguments.no_faithful,
             forbidden=arguments.forbid,
             precision=arguments.precision,
+            parts=False,
         )
         result = follow(steps, path.name)
         written = result.save(output, options)
