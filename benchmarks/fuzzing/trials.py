@@ -96,11 +96,11 @@ def _safetensors(kind: str, data: bytes, folder: Path) -> None:
 
 def _card(kind: str, data: bytes, folder: Path) -> None:
     """A damaged card beside sound weights."""
-    from marsqe.networks import registry
+    from marsqe.networks import listing, registry
 
     sound = seeds.ROOT / "resources" / "weights" / "marsqe-swift.safetensors"
     _in_folder(folder, "marsqe-swift", sound.read_bytes(), data)
-    registry.list_models()
+    listing.list_models()
     registry.choose("auto", "cpu")
     registry.load("marsqe-swift")
 

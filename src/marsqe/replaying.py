@@ -107,9 +107,8 @@ def replay_steps(path: str | Path, source: str | Path | None = None) -> Steps[Re
     try:
         recipe = _recipe_of(record)
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError, SettingError) as error:
-        raise ReadError(
-            f"the record of {file} is damaged or of another version ({in_one_line(error)}); it tells no way"
-        ) from error
+        said = in_one_line(error)
+        raise ReadError(f"the record of {file} is damaged or of another version ({said}); it tells no way") from error
     stored = _stored_pixels(file)
     made = yield from _make_again(recipe, _find_source(file, recipe, source))
     with tempfile.TemporaryDirectory(prefix="marsqe-") as folder:
@@ -242,14 +241,8 @@ def _make_again(recipe: _Recipe, image: MarsImage) -> Steps[Enhancement]:
     if terrain is None:
         terrain = yield from marsqe.segment_steps(image, device)
     matches = yield from _matches_of(recipe, image, terrain)
-    steps = marsqe.enhance_steps(
-        *(image, recipe.model, device, recipe.region),
-        terrain=terrain,
-        matches=matches,
-        faithful=recipe.faithful,
-        parts=False,
-    )
-    return (yield from steps)
+    wanted: Any = {"terrain": terrain, "matches": matches, "faithful": recipe.faithful, "parts": False}
+    return (yield from marsqe.enhance_steps(image, recipe.model, device, recipe.region, **wanted))
 
 
 def _device(name: str) -> str:

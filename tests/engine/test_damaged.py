@@ -132,6 +132,7 @@ def test_damaged_list_of_references(entries: Any) -> None:
     [
         {"config": {"widths": [10**9, 10**9, 10**9]}},
         {"config": {"widths": [32, 64]}},
+        {"config": {"encoder": [65535, 3]}},
         {"config": {"unshuffle": 0}},
         {"config": {"unshuffle": -2}},
         {"config": {"middle": 1}},

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,19 @@ from marsqe.networks.marsqe import LiteConfig, MarsQE, MarsQEConfig, MarsQELite
 from marsqe.networks.post import PostConfig
 from marsqe.networks.swift import MarsQESwift, SwiftConfig
 from marsqe.networks.swift_ref import MarsQESwiftRef, SwiftRefConfig
+
+_LARGEST: Final = 2048
+"""Largest number in a configuration: a damaged one must not have a hundred thousand layers built first."""
+
+
+def _numbers(config: Any) -> Iterator[float]:
+    if isinstance(config, Mapping):
+        config = list(config.values())
+    for value in config if isinstance(config, (list, tuple)) else [config]:
+        if isinstance(value, (int, float)):
+            yield value
+        elif isinstance(value, (list, tuple, Mapping)):
+            yield from _numbers(value)
 
 
 def _tuples(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -34,6 +47,11 @@ def build_network(kind: str, config: Mapping[str, Any]) -> nn.Module:
     WeightsError
         Where this version knows no such kind or field.
     """
+    if any(number > _LARGEST for number in _numbers(config)):
+        raise WeightsError(
+            f"A network of kind '{kind}' has no width or depth above {_LARGEST}; the model card is damaged. Fetch the "
+            "weights and their card again."
+        )
     try:
         if kind == "swift":
             return MarsQESwift(SwiftConfig(**_tuples(config)))
