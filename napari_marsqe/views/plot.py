@@ -36,8 +36,7 @@ class Plot(QWidget):
             return
         if self.canvas is None:
             self._make()
-        draw(self.canvas.figure, chart, Palette.of(self._viewer.theme))
-        self.canvas.draw_idle()
+        self._on_theme()
 
     def save(self, path: Path) -> None:
         """Write the chart that is shown, black on white for a paper, as the kind of file that the name ends in.
@@ -71,7 +70,6 @@ class Plot(QWidget):
         self._column.addWidget(self.canvas)
 
     def _on_theme(self, event: Any = None) -> None:
-        if self.isVisible():
-            self.show_chart(self._chart)
-        elif self._chart is not None and self.canvas is not None:
+        if self._chart is not None:
             draw(self.canvas.figure, self._chart, Palette.of(self._viewer.theme))
+            self.canvas.draw_idle()
