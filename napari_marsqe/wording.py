@@ -150,7 +150,7 @@ def describe_settled(settled: Settled) -> str:
     ]
     own = sum(tiles for name, tiles in change.now.items() if name.startswith("own-"))
     if own:
-        lines.append(f"{count(own, 'tile')} of these chose a reference of your own.")
+        lines.append(f"{own} of {number} chose a reference of your own.")
     if settled.gains is not None:
         before, after = settled.gains
         over = "over this tile" if number == 1 else "over these tiles"

@@ -33,15 +33,19 @@ if TYPE_CHECKING:
     from napari_marsqe.workbench import Workbench
 
 KEY = "models"
-COLUMNS = ("Model", "Where", "Parameters", "Cost", "Weights")
+COLUMNS = ("Model", "Where", "Size", "Cost", "Hash")
 _TIPS = (
     "Its name in “Enhance” and on the command line.",
     "Whether it came with napari-marsqe or was imported by you.",
-    "Learned numbers, in millions.",
+    "Parameters: learned numbers, in millions.",
     "Multiplications for an image of 1600 × 1152 pixels, in millions of millions (TMAC).",
-    "Whether the weights are those that the model's card names: verified, altered or missing.",
+    "Whether the weights are those that the model's card names: ✓ verified, ✕ altered or damaged, – none.",
 )
-_WORDS = {"verified": "✓ verified", "altered": "✕ altered", "missing": "none"}
+_SIGNS = {"verified": "✓", "altered": "✕", "missing": "–"}
+_STATES = {
+    "verified": "Its weights are those that its card names",
+    "altered": "Its weights are not those that its card names: do not use it",
+}
 
 
 class Models(QWidget):
@@ -118,7 +122,7 @@ class Models(QWidget):
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setMinimumWidth(100)
-        self.table.setFixedHeight(150)
+        self.table.setFixedHeight(180)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.table)
@@ -195,22 +199,17 @@ def describe_gains(row: dict[str, Any]) -> str:
     lines = [escape(row["description"])] if row["description"] else []
     if not row["available"]:
         return "<br>".join([*lines, "There are no weights of it yet."])
+    if row["state"] is not None:
+        lines.append(f"{_STATES[row['state']]} (SHA-256 {escape(str(row['weights_sha256'])[:12])}).")
     if not table:
         return "<br>".join([*lines, "Its card reports no measured gain: judge it on images whose truth you have."])
     qualities = sorted({q for row_of in table.values() for q in row_of}, key=_number)
-    # A narrow dock has room for a few columns: the lowest, the highest and what lies between.
-    shown = qualities if len(qualities) <= 5 else [qualities[i * (len(qualities) - 1) // 4] for i in range(5)]
-    head = "".join(f"<th align='right'>&nbsp;{escape(q)}</th>" for q in shown)
-    body = "".join(
-        f"<tr><td>{escape(split.removeprefix('val/'))}</td>"
-        + "".join(f"<td align='right'>&nbsp;{signed(gains[q]['mean']) if q in gains else '–'}</td>" for q in shown)
-        + "</tr>"
-        for split, gains in table.items()
-    )
     whose = "as its card says; not measured here" if row["local"] else "measured on images that training did not see"
-    return "<br>".join([*lines, f"Mean gain in dB by JPEG quality, {whose}:"]) + (
-        f"<table cellspacing='2'><tr><th></th>{head}</tr>{body}</table>"
-    )
+    lines.append(f"Mean gain in dB by JPEG quality, {whose}:")
+    for split, gains in table.items():
+        values = "; ".join(f"{escape(q)}&nbsp;{signed(gains[q]['mean'])}" for q in qualities if q in gains)
+        lines.append(f"<b>{escape(split.removeprefix('val/'))}</b>: {values}")
+    return "<br>".join(lines)
 
 
 def card_text(name: str) -> str:
@@ -226,13 +225,13 @@ def card_text(name: str) -> str:
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     if row["problem"]:
-        return row["name"], "yours", "?", "?", "✕ damaged" if row["state"] != "missing" else "✕ missing"
+        return row["name"], "yours", "?", "?", "✕"
     return (
         row["name"],
         "yours" if row["local"] else "bundled",
         f"{row['parameters'] / 1e6:.2f} M",
         f"{row['macs_1152x1600'] / 1e12:.2f}",
-        _WORDS[row["state"]],
+        _SIGNS[row["state"]],
     )
 
 

@@ -228,6 +228,7 @@ def run(*arguments: object) -> int:
 def test_the_command_line_imports_lists_verifies_and_removes(
     tmp_path: Path, said: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    bundled = [row["name"] for row in marsqe.list_models() if row["bundled"]]
     path = made(tmp_path)
     assert run("models", "import", path, "--name", "ours", "--json") == 0
     assert said()[0]["results"][0]["name"] == "ours"
@@ -236,15 +237,15 @@ def test_the_command_line_imports_lists_verifies_and_removes(
     assert run("models", "--json") == 0
     rows = said()[0]["results"]
     assert rows == marsqe.list_models(verify=True)
-    assert {r["name"]: r["state"] for r in rows if r["available"]} == {"marsqe-swift": "verified", "ours": "verified"}
+    assert {r["name"]: r["state"] for r in rows if r["available"]} == dict.fromkeys([*bundled, "ours"], "verified")
     assert run("models", "list") == 0
     assert "(your own, verified)\n    val/ours: QF 30 +1.20 dB" in capsys.readouterr().out
     assert run("models", "verify") == 0
-    assert capsys.readouterr().out == "marsqe-swift: verified\nours: verified\n"
+    assert capsys.readouterr().out == "".join(f"{name}: verified\n" for name in [*bundled, "ours"])
     (local_folder() / "ours.safetensors").write_bytes(b"0")
     assert run("models", "verify", "--json") == 1
     document = said()[0]
-    assert [r["state"] for r in document["results"]] == ["verified", "altered"]
+    assert [r["state"] for r in document["results"]] == [*(["verified"] * len(bundled)), "altered"]
     assert document["errors"][0]["input"] == "ours"
     assert run("models", "remove", "nobody", "ours") == 1
     out, err = capsys.readouterr()

@@ -43,10 +43,11 @@ def picks(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
 def test_bundled_models_are_verified_and_tell_their_gains(user: User, panel: Any) -> None:
     shown = cells(panel)
     assert shown["marsqe-swift"][0] == "bundled"
-    assert shown["marsqe-swift"][3] == "✓ verified"
-    assert shown["marsqe"][3] == "none"
+    assert shown["marsqe-swift"][3] == "✓"
+    assert shown["marsqe"][3] == "–"
     assert not panel.remove.isEnabled()
     choose(panel, "marsqe-swift")
+    assert "Its weights are those that its card names (SHA-256" in panel.gains.text()
     assert "Mean gain in dB" in panel.gains.text()
     assert "msl_mastcam" in panel.gains.text()
     assert not panel.remove.isEnabled(), "bundled models stay"
@@ -80,8 +81,9 @@ def test_import_use_verify_and_remove(
 
     (local_folder() / "my-lite.safetensors").write_bytes(b"changed")
     user.does(panel.verify)
-    assert cells(panel)["my-lite"][3] == "✕ altered"
+    assert cells(panel)["my-lite"][3] == "✕"
     choose(panel, "my-lite")
+    assert "not those that its card names" in panel.gains.text()
     user.does(panel.remove)
     assert "my-lite" not in cells(panel)
     assert "my-lite" not in user.bench.enhance.model.values
@@ -113,18 +115,17 @@ def test_a_damaged_card_hides_no_other_model(user: User, panel: Any) -> None:
     for ending in ("json", "safetensors"):
         (local_folder() / f"broken.{ending}").write_text("{")
     user.does(panel.verify)
-    assert cells(panel)["broken"][3] == "✕ damaged"
+    assert cells(panel)["broken"][3] == "✕"
     choose(panel, "broken")
     assert "is damaged" in panel.gains.text()
     user.does(panel.remove)
     assert "broken" not in cells(panel)
 
 
-def test_gains_fit_a_narrow_dock() -> None:
+def test_gains_are_told_by_set_and_quality() -> None:
     table = {"val/a": {str(q): {"mean": q / 10, "worst": 0} for q in (20, 30, 40, 50, 65, 75, 85, 90, 95)}}
-    row = {"description": "", "available": True, "validation": table, "local": False}
+    row = {"description": "", "available": True, "validation": table, "local": False, "state": None}
     text = describe_gains(row)
-    assert text.count("<th align") == 5
-    assert "20" in text
-    assert "95" in text
+    assert "<b>a</b>: 20&nbsp;+2.00; 30&nbsp;+3.00" in text
+    assert "95&nbsp;+9.50" in text
     assert "no measured gain" in describe_gains(row | {"validation": None})
