@@ -27,7 +27,7 @@ QUALITIES: Final = (20, 35, 55, 75, 88, 95)
 GROUPS: Final = 6
 """Groups of equal size by predicted scale, each with a factor of its own."""
 _DRAWN: Final = 1500
-_RATIOS: Final = {"4:2:0": (2, 2), "4:4:4": (1, 1)}
+RATIOS: Final = {"4:2:0": (2, 2), "4:4:4": (1, 1)}
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def _example(
     network: nn.Module, source: str, file: str, truth: NDArray[np.uint8], quality: int, subsampling: str
 ) -> Example:
     data = encode_jpeg(truth, quality=quality, subsampling=subsampling)
-    jpeg, tables, ratios = decode_jpeg(data), standard_tables(quality), _RATIOS[subsampling]
+    jpeg, tables, ratios = decode_jpeg(data), standard_tables(quality), RATIOS[subsampling]
     values = run_network(network, jpeg, condition_vector(tables, ratios, colour=truth.ndim == 3))
     enhanced = hold(values, jpeg, coefficients_from_bytes(data), ratios, cell_of_quality(quality))
     return Example(source, file, quality, tables, truth, jpeg, enhanced)
