@@ -36,10 +36,10 @@ LAYERS = (
     ),
 )
 SIDECARS = (
-    ("json", "Record (JSON)", "The record of how the image was made, as a text file of its own."),
+    ("json", "Record", "The record of how the image was made, as a JSON file of its own."),
     ("pds4", "PDS4 label", "An XML label; with compression “none” PDS tools read the image through it."),
-    ("report", "Report (HTML)", "One page with numbers, pictures and the record, to keep or to send."),
-    ("source", "Copy of the source", "The file that was enhanced, so that the image can be made again from it."),
+    ("report", "Report", "One HTML page with numbers, pictures and the record, to keep or to send."),
+    ("source", "Source", "A copy of the file that was enhanced, so that the image can be made again from it."),
 )
 
 

@@ -129,6 +129,7 @@ class _Recipe:
     source_sha256: str
     model: str
     device: str
+    precision: str
     region: Region | None
     faithful: bool
     terrain: Terrain | None
@@ -150,6 +151,7 @@ def _recipe_of(record: dict[str, Any]) -> _Recipe:
         source_sha256=str(record["source"]["sha256"]),
         model=str(record["model"]["name"]),
         device=str(settings["device"]),
+        precision="float32" if settings["precision"] == "float32" else "auto",
         region=None if region is None else Region(*map(int, region)),
         faithful=bool(settings["faithful"]),
         terrain=drawn,
@@ -242,6 +244,7 @@ def _make_again(recipe: _Recipe, image: MarsImage) -> Steps[Enhancement]:
         terrain = yield from marsqe.segment_steps(image, device)
     matches = yield from _matches_of(recipe, image, terrain)
     wanted: Any = {"terrain": terrain, "matches": matches, "faithful": recipe.faithful, "parts": False}
+    wanted["precision"] = recipe.precision
     return (yield from marsqe.enhance_steps(image, recipe.model, device, recipe.region, **wanted))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,8 @@ from marsqe.enhancement import pipeline
 from marsqe.errors import ExportError, ReadError
 from marsqe.export import images, read_provenance, save_enhancement, save_pixels, save_terrain
 from marsqe.export.atomic import atomic
-from marsqe.export.report import write_report
 from marsqe.image import MarsImage
-from marsqe.results import Enhancement, Judgement
+from marsqe.results import Enhancement
 from marsqe.terrain import Terrain
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -239,54 +237,3 @@ def test_enhancement_saves_itself_with_what_made_it(tmp_path: Path, monkeypatch:
     first = path.read_bytes()
     save_enhancement(result, path)
     assert path.read_bytes() == first, "the same result gives the same bytes"
-
-
-@pytest.mark.parametrize("colour", [True, False])
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_report_says_the_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, colour: bool, dtype: type) -> None:
-    scale = 257 if dtype is np.uint16 else 1
-    truth = texture(60, 150, colour=colour).astype(dtype) * scale
-    compressed = texture(60, 150, colour=colour, seed=1).astype(dtype) * scale
-    result = result_of(MarsImage.from_array(compressed), monkeypatch)
-    found = marsqe.judge(result.pixels, truth, compressed=compressed, terrain=result.terrain)
-    page = write_report(result, found, tmp_path / "r.html", title="<b>Sol & 3</b> $x").read_text(encoding="utf-8")
-    assert "&lt;b&gt;Sol &amp; 3&lt;/b&gt; $x" in page
-    assert "<b>Sol" not in page
-    for key in ("psnr_compressed", "psnr_enhanced"):
-        assert f"{found.metrics[key]:.2f}" in page
-    assert f"{found.metrics['delta_psnr']:+.2f}" in page
-    assert f"<td>soil</td><td>{found.per_class['soil']:+.2f}</td>" in page
-    assert page.count("<img ") == 6
-    assert "Residual to raw after" in page
-    assert not re.search(r'(src|href)="(?!data:)', page), "one file, nothing to load"
-    assert leftovers(tmp_path) == ["r.html"]
-
-
-def test_report_without_truth_states_no_gain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    image = MarsImage.from_array(texture(60, 70))
-    result = result_of(image, monkeypatch)
-    found = marsqe.judge(result.pixels, compressed=image.pixels)
-    page = write_report(result, found, tmp_path / "r.html").read_text(encoding="utf-8")
-    assert "no gain can be stated" in page
-    assert "PSNR" not in page
-    assert "dB" not in page.replace("data:", "").split("<h2>Pictures")[0]
-    assert "What was changed" in page
-    assert f"{found.metrics['mean_change']:.2f} DN" in page
-
-
-def test_report_of_a_long_strip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """WebP holds at most 16383 pixels a side."""
-    image = MarsImage.from_array(np.zeros((17000, 2), np.uint8))
-    result = Enhancement(
-        image.pixels, image, ground(image), marsqe.match(image, ground(image)), "marsqe-swift", "cpu", 0.1
-    )
-    found = Judgement(np.zeros(image.shape, np.float32), metrics={"mean_change": 0.0, "largest_change": 0.0})
-    assert write_report(result, found, tmp_path / "r.html").stat().st_size > 1000
-
-
-def test_report_into_a_missing_folder_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    image = MarsImage.from_array(texture(20, 20))
-    result = result_of(image, monkeypatch)
-    found = marsqe.judge(result.pixels, compressed=image.pixels)
-    with pytest.raises(ExportError, match="no folder"):
-        write_report(result, found, tmp_path / "missing" / "r.html")

@@ -8,11 +8,13 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 from scenes import ground, texture
 
 import marsqe
 from marsqe.colour import as_8bit
+from marsqe.enhancement import pipeline
 from marsqe.export.report import write_report
 from marsqe.image import MarsImage
 from marsqe.matching import match, reference_mosaic
@@ -54,3 +56,17 @@ def test_report_is_not_dark(tmp_path: Path) -> None:
     for index in (0, 1):
         assert abs(shown[index] - SMALL.mean()) < 3
     assert abs(shown[-1] - 8) < 2, "the residual of one step, amplified eight times"
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 16])
+def test_every_number_survives_enhancement_and_white_is_never_passed(
+    bits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    top = 2**bits - 1
+    pixels = np.linspace(0, top, 64 * 64).round().astype(np.uint8 if bits == 8 else np.uint16).reshape(64, 64)
+    image = MarsImage.from_array(pixels, metadata={"significant_bits": bits})
+    for gain, expected in ((1.0, pixels), (1.4, np.minimum(np.rint(pixels * 1.4), top))):
+        monkeypatch.setattr(pipeline, "loaded", lambda name, device, g=gain: lambda planes, condition: planes * g)
+        result = marsqe.enhance(image, "marsqe-swift", "cpu", terrain=ground(image), precision="float32")
+        np.testing.assert_array_equal(result.pixels, expected)
+        assert result.pixels.dtype == pixels.dtype

@@ -81,6 +81,18 @@ def test_drawn_terrain_and_chosen_references_are_carried(frame: Path, tmp_path: 
     assert found.enhancement.matches.references[0, 1] == other
 
 
+def test_forbidden_references_are_forbidden_again(frame: Path, tmp_path: Path) -> None:
+    image = marsqe.open_image(frame)
+    free = marsqe.match(image, ground(image))
+    dictionary = marsqe.load_dictionary()
+    nearest = dictionary.patch_id(int(free.classes[0, 0]), int(free.references[0, 0]))
+    matches = marsqe.match(image, ground(image), None, [nearest])
+    result = marsqe.enhance(image, "marsqe-lite", "cpu", terrain=ground(image), matches=matches)
+    found = marsqe.replay(result.save(tmp_path / "out.tif"))
+    assert found.identical
+    assert found.enhancement.provenance["references_forbidden"] == [nearest]
+
+
 def test_changed_pixels_are_counted(made: Path) -> None:
     def brighter(pixels: Any) -> Any:
         out = pixels.copy()

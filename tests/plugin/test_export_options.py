@@ -14,6 +14,7 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QCheckBox, QFileDialog
 
 import marsqe
+from napari_marsqe.workbench import WIDTH
 
 
 def tick(user: User, box: QCheckBox) -> None:
@@ -89,3 +90,9 @@ def test_a_choice_that_fits_no_png_is_told_and_writes_nothing(
     assert ".tif" in export.summary.text()
     assert len(notified) == 1
     assert list(folder.iterdir()) == []
+
+
+def test_options_fit_the_narrow_dock(enhanced: User) -> None:
+    export = enhanced.bench.export
+    enhanced.click(export.heading)
+    assert export.minimumSizeHint().width() <= WIDTH - 20, "beside a scroll bar"

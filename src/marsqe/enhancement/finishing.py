@@ -70,7 +70,8 @@ class Finish:
             stored = to_stored(image.pixels, image.orientation)
             decoded = stored[top : top + values.shape[0], left : left + values.shape[1]].astype(np.uint8, copy=False)
             return hold(values, decoded, coefficients, compression.subsampling or (1, 1), cell_for(compression))
-        return cast(Pixels, np.rint(np.clip(values, 0, image.data_range)).astype(image.pixels.dtype))
+        # White is what the camera's bits hold: 4095 of 12, though the dtype holds more.
+        return cast(Pixels, np.rint(np.clip(values, 0, image.full_scale)).astype(image.pixels.dtype))
 
 
 def stored_region(region: Region | None, image: MarsImage) -> Region | None:

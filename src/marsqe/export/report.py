@@ -6,6 +6,7 @@ import base64
 import html
 import io
 import json
+from contextlib import suppress
 from pathlib import Path
 from string import Template
 from typing import Any, Final
@@ -15,7 +16,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from marsqe.colour import as_8bit, as_rgb
+from marsqe.errors import MarsqeError
 from marsqe.export.atomic import atomic
+from marsqe.export.options import ExportOptions
+from marsqe.export.record import STATEMENT, readable_facts, record_of
+from marsqe.export.sidecars import source_bytes
 from marsqe.results import TILE, Enhancement, Judgement
 from marsqe.terrain import CLASSES, COLOURS, Terrain
 
@@ -35,12 +40,18 @@ _PAGE: Final = Template("""<!doctype html>
  figcaption { font-size: .9rem; color: #444; } table { border-collapse: collapse; margin: .5rem 0 1.5rem; }
  th, td { text-align: right; padding: .25rem .9rem; border-bottom: 1px solid #ddd; } th:first-child, td:first-child
  { text-align: left; } .key span { display: inline-block; width: .9em; height: .9em; margin: 0 .3em 0 1em; }
+ .statement { border-left: 4px solid #d55e00; padding: .3rem .8rem; background: #fdf3ec; }
+ .facts td { text-align: left; overflow-wrap: anywhere; } .facts td:first-child { color: #555; white-space: nowrap; }
  details pre { overflow-x: auto; background: #f5f5f5; padding: 1rem; font-size: .85rem; }
 </style>
 <h1>$title</h1>
 <p class="lead">$lead</p>
+<p class="statement">$statement</p>
+<h2>The image</h2>
+$facts
 <h2>Numbers</h2>
 $numbers
+$held
 <h2>Pictures</h2>
 <div class="pictures">$pictures</div>
 <p class="key">Terrain:$key</p>
@@ -86,15 +97,66 @@ def render_report(
     written with more than that.
     """
     found = judgement or _unjudged(result)
+    told = record or record_of(result, ExportOptions())
     return _PAGE.substitute(
         title=html.escape(title),
         lead=html.escape(_lead(result)),
+        statement=html.escape(STATEMENT),
+        facts=_facts(told),
         numbers=_numbers(found),
+        held=_held(result),
         pictures="".join(_figure(pixels, text) for pixels, text in _pictures(result, found)),
         key="".join(f'<span style="background: rgb{COLOURS[name]}"></span>{name}' for name in CLASSES),
         references=html.escape(_references(result)),
-        provenance=html.escape(json.dumps(record or result.provenance, indent=2, sort_keys=True)),
+        provenance=html.escape(json.dumps(_without_labels(told), indent=2, sort_keys=True)),
     )
+
+
+def _facts(record: dict[str, Any]) -> str:
+    facts = readable_facts(record)
+    chosen = record.get("export") or {}
+    depth = chosen.get("depth")
+    facts["written_as"] = ", ".join(
+        [
+            "the source's depth" if depth == "source" else f"depth {depth}",
+            f"compression {chosen.get('compression')}",
+            *(f"layer {name}" for name in chosen.get("layers") or []),
+            *(f"sidecar {name}" for name in chosen.get("sidecars") or []),
+        ]
+    )
+    rows = (
+        f"<tr><td>{html.escape(key.replace('_', ' '))}</td><td>{html.escape(text)}</td></tr>"
+        for key, text in facts.items()
+        if key not in ("statement", "enhanced")
+    )
+    return f'<table class="facts">{"".join(rows)}</table>'
+
+
+def _held(result: Enhancement) -> str:
+    """Whether the result was held to its JPEG, and how much of the file comes back when it is compressed again."""
+    faithful = result.provenance.get("settings", {}).get("faithful")
+    if faithful is None:
+        return ""
+    words = ["Held to the intervals that the JPEG recorded." if faithful else "Not held to a JPEG."]
+    with suppress(MarsqeError):
+        from marsqe.judgement.verification import verify
+
+        if result.source.compression.codec == "JPEG":
+            found = verify(result.source, source_bytes(result.source), result.pixels)
+            words.append(
+                f"Compressed again as the file was, {100 * found.blocks:.2f} % of the 8 x 8 blocks and "
+                f"{100 * found.coefficients:.3f} % of the coefficients come back identical; of the JPEG's own pixels "
+                f"{100 * found.jpeg_blocks:.2f} % of the blocks do."
+            )
+    return f"<p>{' '.join(words)}</p>"
+
+
+def _without_labels(record: dict[str, Any]) -> dict[str, Any]:
+    """The record without the embedded labels, which nobody reads as text."""
+    terrain = record.get("terrain")
+    if not isinstance(terrain, dict) or "labels_png" not in terrain:
+        return record
+    return {**record, "terrain": {**terrain, "labels_png": "(in the record that the image holds)"}}
 
 
 def _unjudged(result: Enhancement) -> Judgement:

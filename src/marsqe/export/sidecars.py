@@ -57,7 +57,7 @@ def source_bytes(source: MarsImage) -> bytes:
     return data
 
 
-def write_json(part: Path, record: dict[str, Any], name: str, image: Path) -> None:
+def write_json(part: Path, record: dict[str, Any], name: str, image: Path, label: str | None = None) -> None:
     """The record, with the name, size and SHA-256 of the file that it belongs to.
 
     Parameters
@@ -69,10 +69,16 @@ def write_json(part: Path, record: dict[str, Any], name: str, image: Path) -> No
         The file's name.
     image : Path
         Where the file is at the moment.
+    label : str, optional
+        That of the mission's product which was enhanced.
     """
     with image.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    document = {"file": {"name": name, "bytes": image.stat().st_size, "sha256": digest}, "record": record}
+    document: dict[str, Any] = {
+        "file": {"name": name, "bytes": image.stat().st_size, "sha256": digest},
+        "record": record,
+    }
+    document |= {} if label is None else {"source_label": label}
     part.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="ascii")
 
 
