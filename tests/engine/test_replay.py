@@ -16,7 +16,7 @@ from scenes import ground, texture
 
 import marsqe
 from marsqe.cli import main
-from marsqe.errors import ReadError
+from marsqe.errors import ReadError, SettingError
 from marsqe.export import ExportOptions, read_provenance
 from marsqe.export.record import decode_labels, encode_labels
 from marsqe.image import MarsImage
@@ -62,6 +62,20 @@ def test_the_same_file_comes_out(frame: Path, tmp_path: Path, options: ExportOpt
     assert found.identical
     assert found.same_file
     assert (found.different_pixels, found.differences, found.source) == (0, (), frame)
+
+
+def test_real_numbers_keep_to_the_intervals_and_are_replayed(frame: Path, tmp_path: Path) -> None:
+    image = marsqe.open_image(frame)
+    result = marsqe.enhance(image, "marsqe-swift", "cpu")
+    path = result.save(tmp_path / "out.tif", ExportOptions(depth="float"))
+    written = tifffile.imread(path)
+    assert written.dtype == np.float32
+    assert 0 < np.abs(written - result.pixels).max() < 4
+    np.testing.assert_array_equal(written, result.float_pixels())
+    assert marsqe.replay(path).same_file
+    free = marsqe.enhance(image, "marsqe-swift", "cpu", faithful=False)
+    with pytest.raises(SettingError, match="held to a JPEG"):
+        free.save(tmp_path / "free.tif", ExportOptions(depth="float"))
 
 
 def test_drawn_terrain_and_chosen_references_are_carried(frame: Path, tmp_path: Path) -> None:

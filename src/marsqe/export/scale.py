@@ -35,15 +35,9 @@ def metres_per_pixel(metadata: dict[str, Any], pixel_size: float | None = None) 
 
 
 def available_depths(enhancement: Enhancement) -> list[str]:
-    """Depths that a result can be written in."""
+    """Depths that a result can be written in: real numbers only where it was held to a JPEG."""
     faithful = enhancement.provenance.get("settings", {}).get("faithful")
-    has_float = hasattr(enhancement, "float_pixels") and faithful and enhancement.region is None
-    return [depth for depth in DEPTHS if depth != "float" or has_float]
-
-
-def _float_pixels(enhancement: Enhancement) -> NDArray[np.float32] | None:
-    ask = getattr(enhancement, "float_pixels", None)
-    return None if ask is None else ask()
+    return [depth for depth in DEPTHS if depth != "float" or faithful]
 
 
 def to_depth(enhancement: Enhancement, depth: str) -> tuple[NDArray[Any], int, str]:
@@ -60,14 +54,16 @@ def to_depth(enhancement: Enhancement, depth: str) -> tuple[NDArray[Any], int, s
     Raises
     ------
     SettingError
-        If pixels before rounding are asked for and the enhancement holds none.
+        If real numbers are asked for and the result has none; see :meth:`Enhancement.float_pixels`.
     """
     pixels, scale = enhancement.pixels, enhancement.source.full_scale
     if depth == "float":
-        exact = _float_pixels(enhancement)
+        exact = enhancement.float_pixels()
         if exact is None:
-            raise SettingError("this enhancement holds no pixels before rounding; choose another depth")
-        return np.asarray(exact, np.float32), scale, "before rounding, in the source's numbers"
+            raise SettingError(
+                "this result was not held to a JPEG, or its file is gone, so it has no real numbers; choose another depth"
+            )
+        return exact, scale, "real numbers in the source's units, each frequency within the JPEG's interval"
     if depth == "8" and pixels.dtype == np.uint16:
         return as_8bit(pixels, scale), 255, f"round(x * 255 / {scale})"
     if depth == "16" and pixels.dtype == np.uint8:
