@@ -6,13 +6,14 @@ import glob
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
 from marsqe.errors import DeviceError, ReadError, SettingError, in_one_line
+from marsqe.export.differences import Difference, differences
 from marsqe.export.images import TIFF_ENDINGS, read_provenance, write_image
 from marsqe.export.options import ExportOptions
 from marsqe.export.record import decode_labels
@@ -22,33 +23,6 @@ from marsqe.read.boundary import decoding
 from marsqe.read.limits import check_size
 from marsqe.results import Enhancement, Matches, Region
 from marsqe.terrain import Terrain
-
-_INFORMATIVE: Final = (
-    *("versions.", "machine.", "software", "settings.device", "settings.precision", "source.name"),
-    "enhanced_again",  # how it came about; the pixels tell whether it comes out the same at once
-)
-"""What may differ between two machines without making the image another one."""
-_OF_REFERENCES: Final = ("references_", "dictionary_sha256")
-"""The same for models that use no references."""
-
-
-@dataclass(frozen=True)
-class Difference:
-    """One fact of the record that is another one now; None where one side lacks it.
-
-    Attributes
-    ----------
-    fact : str
-        Path in the record, for example "model.weights_sha256".
-    recorded, found : object
-    matters : bool
-        False for versions and machines: pixels may still be the same.
-    """
-
-    fact: str
-    recorded: Any
-    found: Any
-    matters: bool
 
 
 @dataclass(frozen=True)
@@ -170,10 +144,12 @@ def _compare(
     same_file: bool,
     made: Enhancement,
 ) -> Replay:
-    differences = _differences(record, found)
+    from marsqe.networks.registry import find
+
+    told = differences(record, found, uses_references=find(made.model).uses_references)
     if stored.shape != fresh.shape or stored.dtype != fresh.dtype:
         shapes = f"{stored.dtype} {stored.shape}", f"{fresh.dtype} {fresh.shape}"
-        differences = (*differences, Difference("pixels", *shapes, matters=True))
+        told = (*told, Difference("pixels", *shapes, matters=True))
         count, largest = stored.shape[0] * stored.shape[1], float("nan")
     else:
         distance = np.abs(stored.astype(np.float64) - fresh.astype(np.float64))
@@ -181,12 +157,12 @@ def _compare(
         count, largest = int(np.count_nonzero(distance)), float(distance.max(initial=0.0))
     assert made.source.path is not None
     return Replay(
-        identical=count == 0 and not any(difference.matters for difference in differences),
+        identical=count == 0 and not any(difference.matters for difference in told),
         same_file=same_file,
         different_pixels=count,
         pixels=stored.shape[0] * stored.shape[1],
         largest_difference=largest,
-        differences=differences,
+        differences=told,
         source=made.source.path,
         enhancement=made,
     )
@@ -270,29 +246,3 @@ def _matches_of(recipe: _Recipe, image: MarsImage, terrain: Terrain) -> Steps[Ma
     except SettingError as error:
         raise ReadError(f"the references of the record are not those of this installation: {error}") from error
     return matches
-
-
-def _differences(record: dict[str, Any], found: dict[str, Any]) -> tuple[Difference, ...]:
-    from marsqe.networks.registry import find
-
-    before, now = _flat(record), _flat(found)
-    informative = _INFORMATIVE if find(now["model.name"]).uses_references else (*_INFORMATIVE, *_OF_REFERENCES)
-    renamed = before.get("source.name") != now.get("source.name")
-    missing = object()
-    result = []
-    for fact in sorted(before.keys() | now.keys()):
-        if before.get(fact, missing) != now.get(fact, missing):
-            # The identity comes from the name: a source that was renamed does not tell it.
-            excused = fact.startswith(informative) or (renamed and fact.startswith("product."))
-            result.append(Difference(fact, before.get(fact), now.get(fact), matters=not excused))
-    return tuple(result)
-
-
-def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, item in value.items():
-        if isinstance(item, dict):
-            flat |= _flat(item, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = list(item) if isinstance(item, tuple) else item
-    return flat
