@@ -78,8 +78,13 @@ class Session(QObject):
         role = conventions.COMPRESSED if truth is not None else None
         case = self.choose(conventions.put(self.viewer, None, conventions.source_layer(image, role)))
         if before is not None:
-            self.choose(before.source)
+            self.turn_to(before)
         return case
+
+    def turn_to(self, case: Case) -> None:
+        """Make a case the current one, and its image the layer whose controls napari shows."""
+        self.choose(case.source)
+        self.viewer.layers.selection.active = case.source
 
     def add_truth(self, case: Case, truth: MarsImage) -> None:
         """Show the original of a case's image beneath it, and make it the case's truth.

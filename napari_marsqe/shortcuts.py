@@ -28,7 +28,7 @@ KEYS: Final = {
 """What is pressed together with Control and Alt; the digits are those of the steps."""
 
 HELP = (
-    "<b>Three clicks:</b> drop an image here or on the canvas, press <i>Enhance</i>, press <i>Export…</i>. What a step "
+    "<b>Three clicks:</b> drop an image here or on the canvas, press <i>Enhance</i>, press <i>Export…</i>; what a step "
     "needs is done before it.<br>"
     "<b>Part of an image:</b> what you look at is enhanced first; <i>Region</i> leaves the rest as it is.<br>"
     "<b>Tiles:</b> a click on the image shows a tile, <i>Shift</i> and a click selects more of them.<br>"

@@ -108,7 +108,7 @@ class BenchSteps(DropTarget):
         """Show the image after the current one, after the last the first."""
         cases, case = self.session.cases, self.session.case
         if case is not None and len(cases) > 1:
-            self.session.choose(cases[(cases.index(case) + 1) % len(cases)].source)
+            self.session.turn_to(cases[(cases.index(case) + 1) % len(cases)])
 
     def open_truth(self, path: Path) -> None:
         """Open the uncompressed original of the current image."""

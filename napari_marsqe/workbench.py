@@ -171,7 +171,9 @@ class Workbench(BenchSteps):
 
     def _on_started(self, task: Task) -> None:
         self._notices.clear()
-        if self._skipped:
+        if task.key != "open":
+            self._skipped.clear()
+        elif self._skipped:
             self._notices["open"] = Notice("<br>".join(self._skipped), "Error")
         self.progress.start(task)
         self.refresh()

@@ -54,10 +54,13 @@ def test_several_files_wait_as_next_images(user: User, jpeg: Path, png: Path, tm
     assert bench.open.following.text() == "Next (1/3)"
     user.click(bench.open.following)
     assert user.case.stem == "sol_0800"
+    assert bench.viewer.layers.selection.active is user.case.source, "its controls are napari's"
     assert [layer.visible for layer in bench.viewer.layers] == [False, True, False]
     for _ in range(2):
         user.click(bench.open.following)
     assert user.case.stem == "sol_0766", "after the last comes the first"
+    user.does(bench.understand.action)
+    assert "JPEG, quality 30" in bench.open.summary.text(), "the error is old by now"
 
 
 @pytest.mark.gui
