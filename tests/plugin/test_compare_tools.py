@@ -194,13 +194,13 @@ def test_without_truth_or_judgement_figures_say_what_to_do(judged: User) -> None
     panel = unfold(judged, "figures")
     judged.bench.session.set_truth(judged.case, None)
     assert panel.words.text() == figures.JUDGE
-    assert not panel.plot.isVisible()
+    assert panel.plot.isHidden()
     case = judged.case
     judgement = marsqe.judge(case.enhancement.pixels, compressed=case.image.pixels)
     show_at_once(judged.bench.judge.task(judged.bench.session, case), judgement)
     assert panel.words.text() == figures.NO_TRUTH
     panel.choice.setCurrentIndex(2)
-    assert panel.plot.isVisible(), "changes can be drawn without a truth"
+    assert not panel.plot.isHidden(), "changes can be drawn without a truth"
 
 
 # -- tiles -------------------------------------------------------------------------------------------------------------
@@ -246,7 +246,7 @@ def test_tiles_without_a_truth_and_without_anything(judged: User, jpeg: Path) ->
     panel = unfold(judged, "tiles")
     judged.bench.viewer.layers.clear()
     assert panel.words.text() == tiles.EMPTY
-    assert not panel.table.isVisible()
+    assert panel.table.isHidden()
     judge_made_up(judged.bench, marsqe.open_image(jpeg), None)
     assert panel.words.text() == tiles.READY
     assert rows(panel, 2) == ["sky", "sand", "soil", "rock"]
