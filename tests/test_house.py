@@ -34,6 +34,8 @@ ROOMS = {
     "enhancement": {"networks", "matching", "segmentation", "codecs"},
     "judgement": {"codecs"},
     "export": {"read", "codecs", "matching", "judgement"},
+    # Many images, or one that is too large: all rooms one after another, and none of them knows of it.
+    "scale": {"codecs", "read", "networks", "segmentation", "matching", "enhancement", "judgement", "export"},
 }
 
 
@@ -110,7 +112,7 @@ def test_the_card_goes_one_way() -> None:
 
 def test_the_card_names_every_room() -> None:
     rooms = {path.name for path in ENGINE.iterdir() if (path / "__init__.py").is_file()}
-    assert rooms - {"cli", "train", "reproduce", "scale"} == set(ROOMS)
+    assert rooms - {"cli", "train", "reproduce"} == set(ROOMS)
 
 
 def test_only_the_training_room_imports_training() -> None:

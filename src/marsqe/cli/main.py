@@ -10,6 +10,7 @@ from pathlib import Path
 
 import marsqe
 from marsqe.cli import commands
+from marsqe.cli.batch import add_batch
 from marsqe.cli.export import add_export_options, add_replay
 from marsqe.cli.models import add_models
 from marsqe.cli.output import say
@@ -87,6 +88,7 @@ def parser() -> argparse.ArgumentParser:
     p.set_defaults(run=commands.demo)
 
     add_references(commands_of, shared, device)
+    add_batch(commands_of, device, shared)
     add_train(commands_of)
     add_reproduce(commands_of, shared)
     return top
