@@ -13,6 +13,9 @@ SUFFIXES = (
 )
 """Most of the second row need an extra; the error says which."""
 
+_CHUNK = 512
+"""Side of the parts in which a pyramid is read."""
+
 PathLike = str | Sequence[str]
 
 
@@ -37,7 +40,29 @@ def read_layers(path: PathLike) -> list[LayerData]:
     import marsqe
 
     paths = [path] if isinstance(path, str) else list(path)
-    return [source_layer(marsqe.open_image(p)) for p in paths]
+    return [pyramid_layer(Path(p)) or source_layer(marsqe.open_image(p)) for p in paths]
+
+
+def pyramid_layer(path: Path) -> LayerData | None:
+    """A TIFF with smaller levels as one image of several scales, read where it is looked at; None for other files."""
+    if path.suffix.lower() not in (".tif", ".tiff") or not path.is_file():
+        return None
+    import dask.array
+
+    from marsqe.read.pyramid import open_levels
+
+    levels = open_levels(path)
+    if len(levels) < 2:
+        return None
+    chunks = (_CHUNK, _CHUNK, *levels[0].shape[2:])
+    arrays = [
+        # Not turned into an array at once, and each part on its own.
+        dask.array.from_array(level, chunks=chunks, asarray=False, name=False)
+        for level in levels
+    ]
+    top = 255 if levels[0].dtype == "uint8" else 65535
+    arguments = {"name": path.stem, "multiscale": True, "rgb": levels[0].ndim == 3, "contrast_limits": (0, top)}
+    return arrays, arguments, "image"
 
 
 def get_session_reader(path: PathLike) -> Callable[[PathLike], list[LayerData]] | None:

@@ -13,6 +13,7 @@ import marsqe
 from marsqe.cli.export import export_options
 from marsqe.cli.output import emit, follow, for_each
 from marsqe.cli.paths import output_for
+from marsqe.cli.windowed import checked_windowed, enhance_in_windows, in_windows
 from marsqe.errors import SettingError
 from marsqe.image import MarsImage
 from marsqe.results import Region
@@ -75,9 +76,12 @@ def enhance(arguments: Namespace) -> int:
     target = output_for(arguments.inputs, arguments.output, ".tif", allowed=(*TIFF_ENDINGS, *PNG_ENDINGS))
     region = Region(*arguments.region) if arguments.region else None
     options = export_options(arguments)
+    windowed = checked_windowed(arguments, options)
 
     def work(path: Path) -> dict[str, Any]:
         output = target(path)
+        if in_windows(windowed, path, output):
+            return enhance_in_windows(arguments, path, output)
         image = marsqe.open_image(path)
         if arguments.estimate_tables:
             image = with_estimated_tables(image)
@@ -97,6 +101,7 @@ def enhance(arguments: Namespace) -> int:
             "seconds": round(result.seconds, 3),
             "faithful": result.provenance["settings"]["faithful"],
             "terrain": result.terrain.shares(),
+            "windowed": False,
         }
 
     def line(r: dict[str, Any]) -> str:

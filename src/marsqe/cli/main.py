@@ -17,6 +17,7 @@ from marsqe.cli.output import say
 from marsqe.cli.references import add_references, forbidding
 from marsqe.cli.reproduce import add_reproduce
 from marsqe.cli.training import add_train
+from marsqe.cli.windowed import add_windowed
 from marsqe.codecs.jpeg import SUBSAMPLINGS
 from marsqe.devices import DEVICES, PRECISIONS
 from marsqe.errors import MarsqeError, SettingError
@@ -52,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--no-faithful", action="store_true", help="let coefficients leave their quantization cells")
     add_export_options(p)
     p.add_argument("--precision", choices=PRECISIONS, default="auto", help="float32 never computes in 16 bits")
-    p.set_defaults(run=commands.enhance)
+    add_windowed(p).set_defaults(run=commands.enhance)
 
     p = commands_of.add_parser("segment", parents=[many, out, device, shared], help="terrain classes as 8-bit PNG")
     p.set_defaults(run=commands.segment)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,10 +70,11 @@ def coefficients_from_bytes(data: bytes) -> Coefficients:
     # jpeglib accepts a truncated file in silence, so Pillow decodes first and judges.
     tables = read_jpeg(data).compression.tables
     assert tables is not None
-    return Coefficients(_components(data, len(tables)), tables)
+    return Coefficients(components_of(data, len(tables)), tables)
 
 
-def _components(data: bytes, count: int) -> tuple[NDArray[np.int16], ...]:
+def components_of(data: bytes, count: int) -> tuple[NDArray[np.int16], ...]:
+    """Components of JPEG bytes that a decoder has judged to be whole; see :class:`Coefficients`."""
     import jpeglib
 
     # jpeglib takes paths only and hands them to C; a copy of the bytes that were judged, under a plain name, is safe
@@ -100,20 +102,30 @@ def without_remarks(data: bytes) -> bytes:
 
     Of those the coefficients need none but Adobe's marker; each is one more thing that native code would have to parse.
     """
-    kept, at = [data[:2]], 2
+    kept = [data[a:b] for marker, a, b in _segments(data) if marker == _ADOBE or marker not in _REMARKS]
+    return b"".join([data[:2], *kept])
+
+
+def is_whole(data: bytes) -> bool:
+    """Whether a JPEG's pixels are followed by its end: within them its marker cannot occur."""
+    scans = [start for marker, start, _ in _segments(data) if marker == _SCAN]
+    return bool(scans) and data.find(bytes([0xFF, _END]), scans[0]) >= 0
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Marker, start and end of each segment; all from the first scan on counts as one."""
+    at = 2
     while at + 4 <= len(data):
         at = data.find(b"\xff", at)
         if at < 0 or at + 4 > len(data):
-            break
+            return
         marker = data[at + 1]
         if marker in (0x00, 0xFF) or 0xD0 <= marker <= 0xD8 or marker == 0x01:
             at += 1  # filling, and markers that stand alone
             continue
         if marker in (_SCAN, _END):
-            kept.append(data[at:])
-            break
+            yield marker, at, len(data)
+            return
         size = 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-        if not (marker in _REMARKS and marker != _ADOBE):
-            kept.append(data[at : at + size])
+        yield marker, at, at + size
         at += size
-    return b"".join(kept)

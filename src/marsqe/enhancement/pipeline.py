@@ -73,8 +73,7 @@ def enhance_steps(
     started = time.perf_counter()
     stored = to_stored(image.pixels, image.orientation)
     scaled = as_rgb(stored).astype(np.float32) / np.float32(image.full_scale)
-    compression = image.compression
-    condition = condition_vector(_known_tables(image), compression.subsampling or (1, 1), colour=image.is_colour)
+    condition = condition_of(image)
     finish = Finish(image, region, faithful=faithful)
     where, looked_at = stored_region(region, image), stored_region(first, image)
     matched = matches
@@ -95,10 +94,8 @@ def enhance_steps(
     yield Progress("Finishing", 0, 1)
     pixels = finish.whole(result)
     seconds = time.perf_counter() - started
-    half = half_precision(place, precision)
-    provenance = _provenance(image, terrain, preset, region, projected=finish.projected, dictionary=dictionary.sha256)
-    settings = {"device": place.type, "precision": "float32" if half is None else str(half).removeprefix("torch.")}
-    provenance["settings"] = settings | provenance["settings"]
+    provenance = provenance_of(image, terrain, preset, region, projected=finish.projected, dictionary=dictionary.sha256)
+    provenance["settings"] = computed_on(place, precision) | provenance["settings"]
     provenance |= references_record(image, matches, dictionary)
     yield Progress("Finishing", 1, 1)
     return Enhancement(pixels, image, terrain, matches, preset.name, place.type, seconds, region, provenance)
@@ -173,9 +170,11 @@ def _check_understanding(terrain: Terrain | None, matches: Matches | None, shape
         raise SettingError("the matches are not those of this image; match it again")
 
 
-def _known_tables(image: MarsImage) -> tuple[NDArray[np.int64], ...] | None:
+def condition_of(image: MarsImage) -> NDArray[np.float32]:
+    """What the networks are told of an image's compression; see :mod:`marsqe.networks.conditioning`."""
     # The networks know luma and chroma; components that are R, G and B are no such thing.
-    return None if image.metadata.get("colour_transform") == "RGB" else image.compression.tables
+    tables = None if image.metadata.get("colour_transform") == "RGB" else image.compression.tables
+    return condition_vector(tables, image.compression.subsampling or (1, 1), colour=image.is_colour)
 
 
 def _stored_match_steps(image: MarsImage, terrain: Terrain, matches: Matches, dictionary: Dictionary) -> Steps[Matches]:
@@ -203,7 +202,13 @@ def references_record(image: MarsImage, matches: Matches, dictionary: Dictionary
     }
 
 
-def _provenance(
+def computed_on(place: torch.device, precision: str) -> dict[str, str]:
+    """Where, and with which numbers, for the record."""
+    half = half_precision(place, precision)
+    return {"device": place.type, "precision": "float32" if half is None else str(half).removeprefix("torch.")}
+
+
+def provenance_of(
     image: MarsImage,
     terrain: Terrain,
     preset: Preset,
@@ -212,6 +217,7 @@ def _provenance(
     projected: bool,
     dictionary: str,
 ) -> dict[str, Any]:
+    """How an image was enhanced, JSON-ready."""
     import torch
 
     from marsqe.weights import read_card

@@ -14,7 +14,7 @@ from marsqe.ome import Page, ome_xml, plain
 
 SOFTWARE: Final = "napari-marsqe"
 _UNITS: Final = {"inch": 2, "centimeter": 3}
-_COMPRESSIONS: Final = {"deflate": "zlib", "lzw": "lzw", "zstd": "zstd", "none": None}
+COMPRESSIONS: Final = {"deflate": "zlib", "lzw": "lzw", "zstd": "zstd", "none": None}
 _DOCUMENT_NAME, _PAGE_NAME, _GDAL_METADATA = 269, 285, 42112
 _PIXEL_SCALE, _TIEPOINT = 33550, 33922
 
@@ -49,20 +49,40 @@ def write_tiff(
     full_scale : int, optional
         What full exposure is written as on the first page.
     """
-    description = ome_xml(pages, record, facts, metres, full_scale)
-    exif = metadata.get("exif")
-    # No predictor: ImageJ ignores it beside deflate, and would show differences in place of the image.
-    shared: dict[str, Any] = {"compression": _COMPRESSIONS[compression], "metadata": None, **_scale(metadata, metres)}
+    packed = {"compression": COMPRESSIONS[compression], "metadata": None}
     with tifffile.TiffWriter(part, byteorder="<") as writer:
         for number, page in enumerate(pages):
-            own: dict[str, Any] = {"extratags": [_text(_PAGE_NAME, page.name), *_place(metadata, metres)]}
             if number == 0:
-                name = facts.get("source_file", page.name)
-                own["extratags"] += [_text(_DOCUMENT_NAME, name), _text(_GDAL_METADATA, _gdal(facts)), *tags_of(exif)]
-                own |= {"description": description, "software": SOFTWARE, "iccprofile": metadata.get("icc") or None}
+                own = first_page(pages, record, facts, metadata, metres, full_scale)
+            else:
+                own = {
+                    "extratags": [_text(_PAGE_NAME, page.name), *_place(metadata, metres)],
+                    **_scale(metadata, metres),
+                }
             photometric = "rgb" if page.pixels.ndim == 3 else "minisblack"
-            writer.write(page.pixels, photometric=photometric, **shared, **own)
-    append_exif(part, exif)
+            writer.write(page.pixels, photometric=photometric, **packed, **own)
+    append_exif(part, metadata.get("exif"))
+
+
+def first_page(
+    pages: Sequence[Page],
+    record: dict[str, Any],
+    facts: dict[str, str],
+    metadata: dict[str, Any],
+    metres: float | None = None,
+    full_scale: int | None = None,
+) -> dict[str, Any]:
+    """Options of ``TiffWriter.write`` for the first page, which carries what is told of all; see :func:`write_tiff`."""
+    # No predictor: ImageJ ignores it beside deflate, and would show differences in place of the image.
+    tags = [_text(_PAGE_NAME, pages[0].name), *_place(metadata, metres)]
+    tags += [_text(_DOCUMENT_NAME, facts.get("source_file", pages[0].name)), _text(_GDAL_METADATA, _gdal(facts))]
+    return {
+        "description": ome_xml(pages, record, facts, metres, full_scale),
+        "software": SOFTWARE,
+        "iccprofile": metadata.get("icc") or None,
+        "extratags": [*tags, *tags_of(metadata.get("exif"))],
+        **_scale(metadata, metres),
+    }
 
 
 def _scale(metadata: dict[str, Any], metres: float | None) -> dict[str, Any]:

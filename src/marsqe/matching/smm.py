@@ -112,15 +112,23 @@ def twin_compression(image: MarsImage, dictionary: Dictionary) -> Compression:
 
 
 def match_steps(
-    image: MarsImage, terrain: Terrain, dictionary: Dictionary | None = None, forbidden: Iterable[str] = ()
+    image: MarsImage,
+    terrain: Terrain,
+    dictionary: Dictionary | None = None,
+    forbidden: Iterable[str] = (),
+    twins_of: Compression | None = None,
 ) -> Steps[Matches]:
-    """Match every tile, with progress; see :func:`match`."""
+    """Match every tile, with progress; see :func:`match`.
+
+    ``twins_of`` is the compression of the references' twins, where a part of an image is matched and the whole has
+    decided on it.
+    """
     if terrain.labels.shape != image.shape:
         raise SettingError("the terrain labels and the image differ in size; segment this image again")
     d = dictionary or working_dictionary()
     banned = d.checked_ban(forbidden)
     yield Progress("Matching references", 0, 2)
-    compression = twin_compression(image, d)
+    compression = twins_of or twin_compression(image, d)
     brightness = luma(pad_to_tiles(image.pixels))
     tiles = lbp_histograms(brightness)
     histograms = {k: d.histograms(k, compression, colour=image.is_colour) for k in d.patches}

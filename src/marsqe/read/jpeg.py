@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import numpy as np
 from PIL.JpegImagePlugin import JpegImageFile
@@ -29,23 +30,35 @@ def read_jpeg(data: bytes) -> Decoded:
     with decoding("JPEG"):
         # The plugin's class, not Image.open: that one's limit of pixels is a setting of the whole process.
         image = JpegImageFile(io.BytesIO(data))
-        check_size(*image.size)
-        if b"\xff\xc9" not in data and b"\xff\xca" not in data:  # arithmetic coding, which can spend less
-            check_coded(_LEAST_BITS / 8 * (image.size[0] / 8) * (image.size[1] / 8), len(data))
-        if image.mode not in ("L", "RGB"):
-            raise ReadError(f"its colours are {image.mode}, for printing; convert it to RGB or gray first")
+        compression, orientation, metadata = jpeg_facts(image, data)
         pixels = np.asarray(image)
-        tables = _tables(image)
-        if any(int(table.min()) < 1 for table in tables):
-            raise ValueError("a quantization step is zero")
-        quality, exact = estimate_quality(tables[0])
-        exif = parse_exif(image.info.get("exif"))
-        metadata = gather(image.info.get("icc_profile"), exif, _resolution(image))
-        metadata["colour_transform"] = _colour_transform(image)
+    return Decoded(pixels, compression, orientation, metadata)
+
+
+def jpeg_facts(image: JpegImageFile, data: bytes) -> tuple[Compression, int, dict[str, Any]]:
+    """What the header says: compression without the bits per pixel, EXIF orientation, metadata.
+
+    Raises
+    ------
+    ReadError, ValueError
+        If it is too large, CMYK, or has impossible tables.
+    """
+    check_size(*image.size)
+    if b"\xff\xc9" not in data and b"\xff\xca" not in data:  # arithmetic coding, which can spend less
+        check_coded(_LEAST_BITS / 8 * (image.size[0] / 8) * (image.size[1] / 8), len(data))
+    if image.mode not in ("L", "RGB"):
+        raise ReadError(f"its colours are {image.mode}, for printing; convert it to RGB or gray first")
+    tables = _tables(image)
+    if any(int(table.min()) < 1 for table in tables):
+        raise ValueError("a quantization step is zero")
+    quality, exact = estimate_quality(tables[0])
+    exif = parse_exif(image.info.get("exif"))
+    metadata = gather(image.info.get("icc_profile"), exif, _resolution(image))
+    metadata["colour_transform"] = _colour_transform(image)
     compression = Compression(
         codec="JPEG", lossy=True, tables=tables, quality=quality, quality_exact=exact, subsampling=_subsampling(image)
     )
-    return Decoded(pixels, compression, exif.orientation, metadata)
+    return compression, exif.orientation, metadata
 
 
 def _tables(image: JpegImageFile) -> tuple[Table, ...]:

@@ -67,21 +67,32 @@ def read_tiff(data: bytes) -> Decoded:
         are not unsigned integers of 1, 8 or 16 bits.
     """
     with decoding("TIFF"), TiffFile(io.BytesIO(data)) as tiff:
-        told = parse_ome(tiff.pages.first.description)
-        # Of what we wrote the image comes first; its layers and their names are further pages.
-        page = _only_page(tiff) if told is None else tiff.pages.first
-        check_size(page.imagewidth, page.imagelength)
-        _check_samples(page)
+        page, compression, orientation, metadata = tiff_facts(tiff)
         if any(o + n > len(data) or n == 0 for o, n in zip(page.dataoffsets, page.databytecounts, strict=True)):
             raise ValueError("pixel data lie beyond the end of the file")
         least = page.imagewidth * page.imagelength * page.bitspersample / 8 / _MOST_PACKED.get(page.compression, np.inf)
         check_coded(least, sum(page.databytecounts))
         pixels = _pixels(page)
-        orientation = page.tags.valueof(274, default=1)
-        resolution = _resolution(page)
-        metadata = gather(page.tags.valueof(34675), ExifFacts(), resolution) | _beyond(page, told)
-        lossy = page.compression not in _LOSSLESS
-    return Decoded(pixels, Compression("TIFF", lossy=lossy), orientation if orientation in range(1, 9) else 1, metadata)
+    return Decoded(pixels, compression, orientation, metadata)
+
+
+def tiff_facts(tiff: TiffFile) -> tuple[TiffPage, Compression, int, dict[str, Any]]:
+    """The page that is the picture, and what it says of itself: compression, orientation 1-8, metadata.
+
+    Raises
+    ------
+    ReadError
+        As :func:`read_tiff`.
+    """
+    told = parse_ome(tiff.pages.first.description)
+    # Of what we wrote the image comes first; its layers and their names are further pages.
+    page = _only_page(tiff) if told is None else tiff.pages.first
+    check_size(page.imagewidth, page.imagelength)
+    _check_samples(page)
+    orientation = page.tags.valueof(274, default=1)
+    metadata = gather(page.tags.valueof(34675), ExifFacts(), _resolution(page)) | _beyond(page, told)
+    compression = Compression("TIFF", lossy=page.compression not in _LOSSLESS)
+    return page, compression, orientation if orientation in range(1, 9) else 1, metadata
 
 
 def _beyond(page: TiffPage, told: Told | None) -> dict[str, Any]:

@@ -175,7 +175,7 @@ def _follow(
             if update.record is not None:
                 records[update.name] = update.record
                 pace.count(update.stage)
-            yield BatchProgress(STEP, len(records), len(tasks), update, pace.left(len(records)))
+            yield BatchProgress(STEP, len(records), len(tasks), update=update, left=pace.left(len(records)))
     finally:
         crew.stop()
         worker.join()

@@ -68,7 +68,7 @@ def fingerprint(settings: Settings) -> str:
 
     ``settings`` are those that :func:`resolved` gives.
     """
-    from marsqe.matching import load_dictionary
+    from marsqe.matching import working_dictionary
     from marsqe.networks.registry import find
     from marsqe.segmentation.run import WEIGHTS
 
@@ -76,7 +76,7 @@ def fingerprint(settings: Settings) -> str:
         "format": _FORMAT,
         "weights": _weights_hash(settings.model),
         "terrain": _weights_hash(WEIGHTS),
-        "dictionary": load_dictionary().sha256 if find(settings.model).uses_references else None,
+        "dictionary": working_dictionary().sha256 if find(settings.model).uses_references else None,
     }
     for name in ("device", "batch"):
         del facts[name]
