@@ -7,7 +7,7 @@ import platform
 import time
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,9 @@ from marsqe.progress import Progress, Steps, run
 from marsqe.results import TILE, Enhancement, Matches, Region
 from marsqe.segmentation import segment_steps
 from marsqe.terrain import Terrain
+
+if TYPE_CHECKING:
+    import torch
 
 
 def enhance_steps(
