@@ -147,13 +147,14 @@ class _Recorder:
         finally:
             self.updates.put(None)
 
-    def waiting(self) -> Iterator[Update]:
-        """Updates as they come, until the crew has gone."""
+    def waiting(self) -> Iterator[Update | None]:
+        """Updates as they come, until the crew has gone; None now and then, so that the one who waits can leave."""
         while True:
             try:
                 # A wait without end would not notice Ctrl-C on every system.
                 update = self.updates.get(timeout=0.5)
             except queue.Empty:
+                yield None
                 continue
             if update is None:
                 return
@@ -172,7 +173,7 @@ def _follow(
     worker.start()
     try:
         for update in recorder.waiting():
-            if update.record is not None:
+            if update is not None and update.record is not None:
                 records[update.name] = update.record
                 pace.count(update.stage)
             yield BatchProgress(STEP, len(records), len(tasks), update=update, left=pace.left(len(records)))
@@ -180,7 +181,7 @@ def _follow(
         crew.stop()
         worker.join()
         for update in recorder.waiting() if recorder.updates.qsize() else ():
-            if update.record is not None:
+            if update is not None and update.record is not None:
                 records[update.name] = update.record
     if recorder.error is not None:
         raise recorder.error
