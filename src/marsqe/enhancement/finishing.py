@@ -56,22 +56,31 @@ class Finish:
         self, result: NDArray[np.float32], coefficients: Coefficients | None, corner: tuple[int, int]
     ) -> Pixels:
         """In the input's range and dtype, in the stored frame; ``corner`` is where in it the result begins."""
-        image = self._image
-        if not np.isfinite(result).all():
-            raise WeightsError(
-                "the network gave values that are no numbers, so nothing was made of them; choose another model, the "
-                "device cpu, or float32"
-            )
-        values = result.astype(np.float64) * image.full_scale
-        if not image.is_colour:
-            values = values.mean(axis=2)
-        if coefficients is not None:
-            compression, (top, left) = image.compression, corner
-            stored = to_stored(image.pixels, image.orientation)
-            decoded = stored[top : top + values.shape[0], left : left + values.shape[1]].astype(np.uint8, copy=False)
-            return hold(values, decoded, coefficients, compression.subsampling or (1, 1), cell_for(compression))
-        # White is what the camera's bits hold: 4095 of 12, though the dtype holds more.
-        return cast(Pixels, np.rint(np.clip(values, 0, image.full_scale)).astype(image.pixels.dtype))
+        (top, left), (height, width) = corner, result.shape[:2]
+        stored = to_stored(self._image.pixels, self._image.orientation)
+        return finished(result, self._image, stored[top : top + height, left : left + width], coefficients)
+
+
+def finished(
+    result: NDArray[np.float32], image: MarsImage, received: Pixels, coefficients: Coefficients | None
+) -> Pixels:
+    """Pixels of the image's range and dtype from those of 0-1, in the stored frame.
+
+    ``received`` are the pixels that were enhanced; they and the coefficients are of the same place as the result.
+    """
+    if not np.isfinite(result).all():
+        raise WeightsError(
+            "the network gave values that are no numbers, so nothing was made of them; choose another model, the "
+            "device cpu, or float32"
+        )
+    values = result.astype(np.float64) * image.full_scale
+    if not image.is_colour:
+        values = values.mean(axis=2)
+    if coefficients is not None:
+        compression, decoded = image.compression, received.astype(np.uint8, copy=False)
+        return hold(values, decoded, coefficients, compression.subsampling or (1, 1), cell_for(compression))
+    # White is what the camera's bits hold: 4095 of 12, though the dtype holds more.
+    return cast(Pixels, np.rint(np.clip(values, 0, image.full_scale)).astype(image.pixels.dtype))
 
 
 def stored_region(region: Region | None, image: MarsImage) -> Region | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from marsqe.codecs.coefficients import Coefficients
 from marsqe.colour import as_rgb
 from marsqe.devices import resolve_device
-from marsqe.enhancement.faithful import cell_for, project
+from marsqe.enhancement.finishing import finished
 from marsqe.enhancement.networks import STEP, Job, loaded, run_tiles, run_windows, with_retry
 from marsqe.enhancement.pipeline import condition_of
 from marsqe.enhancement.windows import CORE, MARGIN
@@ -170,7 +170,9 @@ def _band(
 
         enhanced: NDArray[np.float32] = yield from _silent(with_retry(attempt, batch), top, header.shape[0])
         cut = enhanced[inner.y : inner.y + inner.height, inner.x : inner.x + inner.width]
-        out[:, left:right] = _finished(cut, mosaic, Region(left, top, right - left, bottom - top))
+        blocks = None if mosaic.blocks is None else mosaic.blocks(Region(left, top, right - left, bottom - top))
+        received = source[top - first : bottom - first, left:right]
+        out[:, left:right] = finished(cut, header, received, blocks)
     return out
 
 
@@ -185,16 +187,3 @@ def _silent(steps: Steps[Any], top: int, height: int) -> Steps[Any]:
             yield Progress(STEP, top, height)
     finally:
         steps.close()
-
-
-def _finished(result: NDArray[np.float32], mosaic: Mosaic, place: Region) -> Pixels:
-    """Back to the input's range and dtype, projected on the coefficients of this rectangle."""
-    header = mosaic.header
-    values = result.astype(np.float64) * header.full_scale
-    if not header.is_colour:
-        values = values.mean(axis=2)
-    if mosaic.blocks is not None:
-        compression = header.compression
-        values = project(values, mosaic.blocks(place), compression.subsampling or (1, 1), cell_for(compression))
-    rounded: Any = np.rint(np.clip(values, 0, header.data_range)).astype(header.pixels.dtype)
-    return cast(Pixels, rounded)
