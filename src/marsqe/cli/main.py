@@ -37,8 +37,9 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("-o", "--output", required=True, type=Path, metavar="OUT", help="a file, or a folder for several")
     commands_of = top.add_subparsers(required=True, metavar="COMMAND")
 
-    p = commands_of.add_parser("info", parents=[many, shared], help="what each file says of its compression and origin")
-    p.set_defaults(run=commands.info)
+    commands_of.add_parser(
+        "info", parents=[many, shared], help="what each file says of its compression and origin"
+    ).set_defaults(run=commands.info)
 
     add_models(commands_of, shared)
 
