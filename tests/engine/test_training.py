@@ -295,3 +295,6 @@ def test_bundle_writes_what_its_card_says(data: Path, tmp_path: Path, monkeypatc
     assert sorted(p.name for p in out.iterdir()) == [
         f"marsqe-swift.{suffix}" for suffix in ("json", "md", "safetensors")
     ]
+    assert "whole images" in card["validation_note"]
+    bundle("marsqe-swift", weights, data, out, origin, qualities=(30,), crop=24)
+    assert "central squares of 24 pixels" in (out / "marsqe-swift.md").read_text()

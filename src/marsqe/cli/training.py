@@ -19,6 +19,7 @@ from marsqe.networks.rivals import RIVALS
 if TYPE_CHECKING:
     from torch import nn
 
+_OFF_GRID = "--validate-side takes a multiple of 8: squares begin on the JPEG grid"
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
 _PRESETS = {
@@ -114,6 +115,7 @@ def add_train(commands_of: Any) -> None:
     p.add_argument("preset", choices=list(_PRESETS))
     p.add_argument("--weights", type=Path, required=True, metavar="FILE", help="average.safetensors of a run")
     p.add_argument("--origin", type=Path, required=True, metavar="JSON", help="command, hours, device and so on")
+    p.add_argument("--validate-side", type=count, metavar="PIXELS", help="validate on central squares (default: whole)")
     p.set_defaults(run=bundle)
 
 
@@ -181,7 +183,7 @@ def train_network(arguments: Namespace) -> int:
     if low > high:
         raise SettingError(f"--qualities takes the lower one first; write --qualities {high} {low}")
     if (arguments.validate_side or 0) % 8:
-        raise SettingError("--validate-side takes a multiple of 8: squares begin on the JPEG grid")
+        raise SettingError(_OFF_GRID)
     recipe = Recipe(
         budget=arguments.budget,
         clock=arguments.clock,
@@ -267,7 +269,10 @@ def bundle(arguments: Namespace) -> int:
     from marsqe.train.evaluate import summarise
 
     origin = Origin(**json.loads(arguments.origin.read_text(encoding="utf-8")))
-    gains = write(arguments.preset, arguments.weights, _checked_data(arguments.data), arguments.out, origin)
+    if (arguments.validate_side or 0) % 8:
+        raise SettingError(_OFF_GRID)
+    data, crop = _checked_data(arguments.data), arguments.validate_side
+    gains = write(arguments.preset, arguments.weights, data, arguments.out, origin, crop=crop)
     for split, row in summarise(gains).items():
         for quality, (mean, worst) in row.items():
             say(f"{split} QF {quality}: {mean:+.3f} dB, worst {worst:+.3f} dB")

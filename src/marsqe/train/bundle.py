@@ -19,9 +19,10 @@ from marsqe.train.evaluate import Gain, summarise, validation_gains
 
 GATE_QUALITIES = (20, 30, 40, 50, 65, 75, 85, 90, 95)
 
+WHOLE = "whole images"
 NOTE = (
-    "PSNR over all channels in dB, gain over the JPEG (Pillow, 4:2:0), mean and worst image; faithful mode on; whole "
-    "images on the CPU; halved above quality 90, where the truths, themselves JPEGs of quality 95, are none"
+    "PSNR over all channels in dB, gain over the JPEG (Pillow, 4:2:0), mean and worst image; faithful mode on; "
+    f"{WHOLE} on the CPU; halved above quality 90, where the truths, themselves JPEGs of quality 95, are none"
 )
 
 
@@ -64,6 +65,8 @@ def bundle(
 ) -> list[Gain]:
     """Validate weights as the product uses them and write ``NAME.safetensors`` and its card (``.json``, ``.md``).
 
+    With ``crop`` on central squares of that side, a multiple of 8, which the card then says.
+
     Returns
     -------
     list of Gain
@@ -83,7 +86,7 @@ def bundle(
         "macs_cached": preset.macs_cached,
         "weights_sha256": hashlib.sha256(content).hexdigest(),
         "weights_bytes": len(content),
-        "validation_note": NOTE,
+        "validation_note": NOTE if crop is None else NOTE.replace(WHOLE, f"central squares of {crop} pixels"),
         "validation": card_table(gains),
         **asdict(origin),
     }

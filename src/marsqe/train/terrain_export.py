@@ -33,9 +33,10 @@ PICTURES: Final = "../../docs/images/terrain-val.png"
 FACTS: Final = {
     "kind": "terrain",
     "trained_on": "MarsScapes (46 colour panoramas of Curiosity's Mastcam), AI4MARS (540 gray Navcam images of "
-    "Curiosity), MarsData rocks (81 colour images); encoder initialised with EfficientNet-Lite0 weights from ImageNet",
+    "Curiosity), MarsData rocks (81 colour images, of which two show products that are also in test/mars32k); encoder "
+    "initialised with EfficientNet-Lite0 weights from ImageNet",
     "split": "validation: 25 MarsScapes panoramas, 120 AI4MARS and 18 MarsData images that training did not see; "
-    "weights are the last moving average, not picked among checkpoints by validation",
+    "weights are a moving average at the end of a run; of three such runs, and averages of them, validation chose",
     "licence": "BSD-3-Clause; the encoder started from EfficientNet-Lite0 weights under Apache-2.0",
     "credits": "Images NASA/JPL-Caltech and NASA/JPL-Caltech/MSSS; labels MarsScapes (Liu et al. 2023), "
     "AI4MARS (Swan et al. 2021), MarsData (Xiao et al.)",
