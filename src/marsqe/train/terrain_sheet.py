@@ -80,14 +80,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Draw validation images with their terrain.")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--colours", type=int, default=128, help="size of the palette of the PNG")
+    parser.add_argument("--width", type=int, default=880, help="of the sheet, in pixels")
+    parser.add_argument("--colours", type=int, default=64, help="size of the palette of the PNG")
     given = parser.parse_args(arguments)
     images = list(labelled_images(given.data, "val"))
     rows = [row(i.rgb, i.target) for i in chosen(images, "marsscapes", 6) + chosen(images, "ai4mars", 3)]
     rows += [row(load_pixels(path), None) for path in listed_files(given.data, "val/m2020_hazcam")[:3]]
     given.out.parent.mkdir(parents=True, exist_ok=True)
     page = sheet(rows)
-    page = page.resize((page.width // 2, page.height // 2), Image.Resampling.LANCZOS)
+    page = page.resize((given.width, round(page.height * given.width / page.width)), Image.Resampling.LANCZOS)
     page.quantize(given.colours, dither=Image.Dither.NONE).save(given.out, optimize=True)
 
 
