@@ -18,6 +18,7 @@ class Flight(QObject):
         self._camera = viewer.scene.camera
         self._from: tuple[float, ...] = ()
         self._to: tuple[float, ...] = ()
+        self._last: tuple[float, ...] = ()
         self._animation = QVariantAnimation(self)
         self._animation.setDuration(DURATION)
         self._animation.setEasingCurve(QEasingCurve.Type.InOutCubic)
@@ -30,10 +31,15 @@ class Flight(QObject):
         self._animation.stop()
         self._from = (*self._camera.center[-2:], self._camera.zoom)
         self._to = (row, column, zoom)
+        self._last = self._from
         self._animation.start()
 
     def _on_value(self, share: float) -> None:
+        if (*self._camera.center[-2:], self._camera.zoom) != self._last:
+            self._animation.stop()  # somebody else moved the camera: it is theirs
+            return
         row, column = (a + (b - a) * share for a, b in zip(self._from[:2], self._to[:2], strict=True))
         # Zoom is a factor: equal steps for the eye are equal ratios.
         self._camera.zoom = self._from[2] * (self._to[2] / self._from[2]) ** share
         self._camera.center = (*self._camera.center[:-2], row, column)
+        self._last = (*self._camera.center[-2:], self._camera.zoom)
