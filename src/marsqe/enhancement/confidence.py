@@ -94,7 +94,9 @@ def calibration_of(model: str, weights_sha256: str) -> Calibration | None:
 
 def confidence_of(enhancement: Enhancement) -> Confidence | None:
     """Intervals of a result; None where its file has no quantization tables or its model no calibration."""
-    model = enhancement.provenance.get("model", {})
+    model = enhancement.provenance.get("model")
+    if not isinstance(model, dict):
+        return None
     calibration = calibration_of(str(model.get("name")), str(model.get("weights_sha256")))
     if calibration is None:
         return None
