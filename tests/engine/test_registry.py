@@ -164,6 +164,12 @@ def test_auto_takes_the_cheapest_on_a_cpu_and_the_best_elsewhere(folder: Path) -
     assert registry.choose("auto", "mps").name == "marsqe-swift"
 
 
+def test_auto_waits_for_no_thousandths_of_a_decibel(folder: Path) -> None:
+    bundle(folder, "marsqe-swift", gain=1.0)
+    bundle(folder, "marsqe-lite", gain=1.004, config=dict(registry.PRESETS["marsqe-lite"].config))
+    assert registry.choose("auto", "cuda").name == "marsqe-swift"
+
+
 def test_auto_compares_gains_on_what_all_cards_report(folder: Path) -> None:
     bundle(folder, "marsqe-swift", gain=1.0)
     gains = {"val/a": {"30": {"mean": 1.1}}, "val/hard": {"30": {"mean": -3.0}}}

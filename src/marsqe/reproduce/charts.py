@@ -127,7 +127,7 @@ def sheet(
     """Pictures with a line of text above each; gray ones on a scale of 0 to ``grey_most`` (255 by default)."""
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
-    with chart(path, 2.6 * columns, 2.9 * rows, rows, columns) as axes:
+    with chart(path, 2.6 * columns, 3.15 * rows, rows, columns) as axes:
         for ax in np.atleast_1d(axes).ravel():
             ax.set_axis_off()
         for ax, (title, pixels) in zip(np.atleast_1d(axes).ravel(), pictures, strict=False):
