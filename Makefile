@@ -29,8 +29,9 @@ lint: test-environment
 pytest: test-environment
 	@$(TEST_ENVIRONMENT) scripts/with-display.sh $(BIN)/python -m pytest $(ARGS)
 
-docs: test-environment ## take the screenshots of the user guide anew
+docs: test-environment ## take the screenshots and the short film of the user guide anew
 	@$(TEST_ENVIRONMENT) scripts/with-display.sh $(BIN)/python scripts/make_screenshots.py
+	@$(TEST_ENVIRONMENT) scripts/with-display.sh $(BIN)/python scripts/make_capture.py
 
 environment:
 	@scripts/environment.sh qt
