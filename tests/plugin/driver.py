@@ -111,4 +111,4 @@ def judge_made_up(bench: Workbench, image: MarsImage, truth: MarsImage | None) -
     show_at_once(bench.enhance.task(session, case), enhancement)
     raw = None if truth is None else truth.pixels
     judgement = marsqe.judge(pixels, raw, compressed=image.pixels, terrain=terrain)
-    show_at_once(bench.judge.task(session, case), judgement)
+    show_at_once(bench.judge.task(session, case), (judgement, None))

@@ -197,7 +197,7 @@ def test_without_truth_or_judgement_figures_say_what_to_do(judged: User) -> None
     assert panel.plot.isHidden()
     case = judged.case
     judgement = marsqe.judge(case.enhancement.pixels, compressed=case.image.pixels)
-    show_at_once(judged.bench.judge.task(judged.bench.session, case), judgement)
+    show_at_once(judged.bench.judge.task(judged.bench.session, case), (judgement, None))
     assert panel.words.text() == figures.NO_TRUTH
     panel.choice.setCurrentIndex(2)
     assert not panel.plot.isHidden(), "changes can be drawn without a truth"
