@@ -27,7 +27,7 @@ lint: test-environment
 	$(TEST_ENVIRONMENT) QT_QPA_PLATFORM=offscreen $(BIN)/npe2 validate --imports napari-marsqe
 
 pytest: test-environment
-	@$(TEST_ENVIRONMENT) scripts/with-display.sh $(BIN)/python -m pytest $(ARGS)
+	@$(TEST_ENVIRONMENT) scripts/with-display.sh scripts/run-tests.sh $(ARGS)
 
 docs: test-environment ## take the screenshots and the short film of the user guide anew
 	@$(TEST_ENVIRONMENT) scripts/with-display.sh $(BIN)/python scripts/make_screenshots.py
