@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from qtpy.QtCore import QObject, Qt
@@ -95,8 +94,8 @@ def shown(key: str) -> str:
 
 
 def _clicking(click: Callable[[], None]) -> Callable[[Any], None]:
-    return partial(_click, click)
+    # A function and no partial: at every key napari looks for the names of all that are bound.
+    def press(_viewer: Any) -> None:
+        click()
 
-
-def _click(click: Callable[[], None], _viewer: Any) -> None:
-    click()
+    return press

@@ -122,7 +122,8 @@ def an_enhancement(pixels: NDArray[np.uint8]) -> Enhancement:
     matches = Matches(np.ones((1, 1), np.uint8), np.zeros((1, 1), np.int64), ones, np.ones((1, 1, 6)), ones)
     terrain = Terrain(np.ones(pixels.shape[:2], np.uint8))
     source = MarsImage.from_array(255 - pixels)
-    return Enhancement(pixels, source, terrain, matches, "a-model", "cpu", 1.0, provenance={"model": "a-model"})
+    record = {"model": {"name": "a-model"}}
+    return Enhancement(pixels, source, terrain, matches, "a-model", "cpu", 1.0, provenance=record)
 
 
 def test_writer_writes_the_pixels_and_how_they_were_made(tmp_path: Path, truth: NDArray[np.uint8]) -> None:

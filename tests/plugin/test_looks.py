@@ -155,10 +155,10 @@ def test_another_image_ends_the_look_and_finds_its_layers(judged: User, look: st
     assert {name: now[name] for name in before} == before
 
 
-def test_the_key_is_given_back_with_the_workbench(judged: User) -> None:
+def test_all_keys_are_given_back_with_the_workbench(judged: User) -> None:
     viewer = judged.bench.viewer
-    bound = len(viewer.keymap)
+    assert viewer.keymap
     judged.click(judged.bench.judge.swipe)
     viewer.window.remove_dock_widget("all")
-    assert len(viewer.keymap) == bound - 1
+    assert not viewer.keymap
     assert not [callback for callback in viewer.mouse_move_callbacks if "Swipe" in repr(callback)]
