@@ -15,7 +15,7 @@ from photographer import ROOT, SAMPLE, Photographer
 from PIL import Image
 
 INSPECTED = (2, 1)  # row and column of the tile
-EDGE = ((300, 205), (345, 285))  # from a boulder's face into its shadow and the sand
+EDGE = ((325, 198), (275, 230))  # from a boulder over its edge into the sand
 COLOURS = 192  # enough for the window; the files become a third
 
 
