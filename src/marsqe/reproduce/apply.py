@@ -16,7 +16,7 @@ from PIL import Image
 import marsqe
 from marsqe.colour import as_8bit, as_rgb
 from marsqe.devices import resolve_device
-from marsqe.enhancement.faithful import cell_for, coefficients_of, project
+from marsqe.enhancement.faithful import cell_for, coefficients_of, hold
 from marsqe.enhancement.matched import run_with_references
 from marsqe.enhancement.networks import Job, loaded, run_windows
 from marsqe.errors import ReadError, WeightsError
@@ -77,7 +77,8 @@ def apply(system: System, image: MarsImage, terrain: Terrain, device: str = "cpu
     values = _rival(network, image) if matches is None else _own(network, system, image, terrain, matches, device)
     coefficients = coefficients_of(image) if system.projected else None
     if coefficients is not None:
-        values = project(values, coefficients, image.compression.subsampling or (1, 1), cell_for(image.compression))
+        decoded, subsampling = image.pixels.astype(np.uint8, copy=False), image.compression.subsampling or (1, 1)
+        return hold(values, decoded, coefficients, subsampling, cell_for(image.compression))
     return cast(Pixels, np.rint(np.clip(values, 0, image.data_range)).astype(image.pixels.dtype))
 
 
