@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scenes import enhanced, equal_within, ground, jpeg_bytes, scene, texture
+from scenes import enhanced, ground, jpeg_bytes, scene, texture
 
 import marsqe
 from marsqe.enhancement.again import reenhance_steps
@@ -32,6 +32,11 @@ def another(result: Enhancement, row: int = 0, column: int = 1) -> Matches:
     return with_reference(matches, row, column, index, similarity=tile_similarity(image, row, column, twins[index]))
 
 
+def beyond(a: Any, b: Any) -> float:
+    """The share of samples that differ by more than 1 DN."""
+    return float((np.abs(a.astype(int) - b.astype(int)) > 1).mean())
+
+
 @pytest.mark.parametrize("faithful", [True, False])
 def test_one_tile_again_is_what_all_of_it_would_be(tiny: Any, faithful: bool) -> None:
     image = scene(TILE + 40, TILE + 60)
@@ -44,7 +49,8 @@ def test_one_tile_again_is_what_all_of_it_would_be(tiny: Any, faithful: bool) ->
     assert changed[:TILE, TILE:].any()
     assert not changed[:, :TILE].any()
     assert not changed[TILE:].any()
-    assert equal_within(result.pixels, whole.pixels), "batches of another size round otherwise"
+    # In batches of another size sums round otherwise, and a tie between two texture blocks may fall otherwise.
+    assert beyond(result.pixels, whole.pixels) < 0.01 < beyond(first.pixels, whole.pixels)
     assert result.matches is matches
     record, before = result.provenance, first.provenance
     assert record["references_by_hand"] == whole.provenance["references_by_hand"] != before["references_by_hand"]
@@ -52,7 +58,7 @@ def test_one_tile_again_is_what_all_of_it_would_be(tiny: Any, faithful: bool) ->
     assert "enhanced_again" not in before
     assert record["settings"] == before["settings"]
     twice = run(reenhance_steps(result, first.matches, HERE))
-    assert equal_within(twice.pixels, first.pixels)
+    assert beyond(twice.pixels, first.pixels) < 0.01
     assert len(twice.provenance["enhanced_again"]) == 2
 
 
@@ -73,7 +79,8 @@ def test_all_tiles_of_a_forbidden_patch(tiny: Any) -> None:
     tiles = matches.references != first.matches.references
     result = run(reenhance_steps(first, matches, tiles))
     whole = marsqe.enhance(image, "marsqe-lite", "cpu", terrain=ground(image), matches=matches)
-    assert equal_within(result.pixels, whole.pixels), "batches of another size round otherwise"
+    # In batches of another size sums round otherwise, and a tie between two texture blocks may fall otherwise.
+    assert beyond(result.pixels, whole.pixels) < 0.01 < beyond(first.pixels, whole.pixels)
     assert result.provenance["references_forbidden"] == whole.provenance["references_forbidden"] == [name]
 
 

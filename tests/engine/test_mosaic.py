@@ -146,6 +146,7 @@ def test_the_command_switches_by_size(
     assert main([*arguments, "--no-windowed"]) == 0
     assert not said()[0]["results"][0]["windowed"]
     assert main([*arguments, "--windowed", "--region", "0", "0", "9", "9"]) == 2
+    assert main([*arguments, "--windowed", "--estimate-tables"]) == 2
 
 
 def test_what_windows_cannot_do_is_told(terrain_by_rule: Any, tmp_path: Path) -> None:

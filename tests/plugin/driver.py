@@ -33,6 +33,8 @@ class User:
 
     def click(self, button: Any) -> None:
         assert button.isEnabled(), button.text()
+        # What has just been unfolded has no size before the next layout; nobody can click it earlier.
+        self.qtbot.waitUntil(lambda: not button.isVisible() or not button.size().isEmpty())
         self.qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
     def wait(self, done: Callable[[], bool] = lambda: True) -> None:

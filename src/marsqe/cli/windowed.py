@@ -30,9 +30,10 @@ def checked_windowed(arguments: Namespace, options: ExportOptions) -> bool | Non
     SettingError
         If windows are asked for together with what they cannot do.
     """
-    whole = arguments.region is not None or bool(arguments.forbid) or options != ExportOptions()
+    alone = (arguments.region is not None, arguments.forbid, arguments.estimate_tables, options != ExportOptions())
+    whole = any(alone)
     if arguments.windowed and whole:
-        raise SettingError("--windowed goes neither with --region, nor with --forbid or options of the file")
+        raise SettingError("--windowed goes with none of --region, --forbid, --estimate-tables and options of the file")
     return False if whole else arguments.windowed
 
 

@@ -22,7 +22,7 @@ from marsqe.train.degrade import Degradation
 from marsqe.train.evaluate import Gain, validation_gains
 from marsqe.train.objective import Trainee, batch_loss
 from marsqe.train.outcome import add_to_curve, write_outcome
-from marsqe.train.processes import agreed, start_fabric
+from marsqe.train.processes import agreed, leave, start_fabric
 from marsqe.train.references import uses_references
 
 _RUNAWAY = 2.5
@@ -144,6 +144,7 @@ def train(
             run.fabric.barrier()
             started += clock() - pause
         if finished:
+            leave()
             return
 
 

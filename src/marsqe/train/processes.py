@@ -46,3 +46,9 @@ def agreed(fabric: Fabric, value: float) -> float:
     mean = fabric.all_reduce(number, reduce_op="mean")
     assert isinstance(mean, torch.Tensor)
     return mean.item()
+
+
+def leave() -> None:
+    """End the group of processes, if there is one: its threads could abort a process that exits before the others."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
