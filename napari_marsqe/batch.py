@@ -27,7 +27,7 @@ from napari_marsqe.labels import Words
 from napari_marsqe.progress_strip import ProgressStrip
 from napari_marsqe.sections.base import form
 from napari_marsqe.sections.choices import Choice
-from napari_marsqe.settings import engine_settings
+from napari_marsqe.settings import EngineSettings, when_shown
 from napari_marsqe.theme import ThemeFollower
 from napari_marsqe.wording import count, escape
 
@@ -109,8 +109,7 @@ class BatchWidget(DropTarget):
         super().__init__(parent)
         self._docked = parent is not None
         self.viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
-        settings = engine_settings()
-        self._device = settings.device
+        self._device = "auto"
         self.runner = Runner(self)
         self.opener = Runner(self)  # of its own: a result can be looked at while the batch goes on
         self.images = FolderChoice("Folder of images", "The folder whose images are enhanced; drop one here.")
@@ -119,7 +118,7 @@ class BatchWidget(DropTarget):
         self.recursive = QCheckBox("Include the folders in it")
         self.recursive.setToolTip("Enhances the images of folders inside the folder, too, and keeps their places.")
         self.faithful = QCheckBox("Keep faithful to the JPEG")
-        self.faithful.setChecked(settings.faithful)
+        self.faithful.setChecked(True)
         self.faithful.setToolTip("Holds every frequency inside the interval that the JPEG recorded, up to rounding.")
         self.start = QPushButton("Enhance all")
         self.start.setObjectName("marsqeNext")
@@ -131,8 +130,8 @@ class BatchWidget(DropTarget):
         self._theme = ThemeFollower(self.viewer, self)
         self._build()
         self._connect()
-        self._offer_models(settings.model)
         self._refresh()
+        when_shown(self, self._start_with)
 
     def begin(self) -> None:
         """Enhance the chosen folder."""
@@ -196,6 +195,11 @@ class BatchWidget(DropTarget):
         self.opener.failed.connect(self._on_failed)
         self.progress.cancel_requested.connect(runner.cancel)
         self.destroyed.connect(partial(_let_go, runner, self.opener, self._theme))
+
+    def _start_with(self, settings: EngineSettings) -> None:
+        self._device = settings.device
+        self.faithful.setChecked(settings.faithful)
+        self._offer_models(settings.model)
 
     def _offer_models(self, wanted: str) -> None:
         import marsqe

@@ -7,6 +7,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from qtpy.QtCore import QObject, QTimer
+
 
 @dataclass(frozen=True)
 class EngineSettings:
@@ -33,6 +35,18 @@ def engine_settings() -> EngineSettings:
         return EngineSettings(**{name: type(value)(getattr(chosen, name)) for name, value in _DEFAULTS.items()})
     except (AttributeError, LookupError, ValueError):
         return EngineSettings()
+
+
+def when_shown(owner: QObject, start: Callable[[EngineSettings], None]) -> None:
+    """Tell a widget its settings as soon as the window has drawn it.
+
+    napari searches the manifests of all plugins when the first one asks for its settings, which nobody should wait for
+    in front of an empty dock. What is chosen before is remembered, and so among the settings.
+    """
+    timer = QTimer(owner)  # goes with its owner
+    timer.setSingleShot(True)
+    timer.timeout.connect(lambda: start(engine_settings()))
+    timer.start(0)
 
 
 def remember(name: str, value: Any) -> None:

@@ -20,7 +20,7 @@ from napari_marsqe.sections.judge import JudgeSection
 from napari_marsqe.sections.open import OpenSection
 from napari_marsqe.sections.understand import UnderstandSection
 from napari_marsqe.session import Case, Session
-from napari_marsqe.settings import engine_settings
+from napari_marsqe.settings import EngineSettings, when_shown
 from napari_marsqe.shortcuts import Shortcuts
 from napari_marsqe.steps import BenchSteps, Notice
 from napari_marsqe.theme import ThemeFollower
@@ -47,16 +47,15 @@ class Workbench(BenchSteps):
         self._docked = parent is not None
         # napari hands plugins a proxy, whose layers are new objects at every look; ours are known by identity.
         self.viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
-        settings = engine_settings()
         self.session = Session(self.viewer, self)
         self.runner = Runner(self)
         self.comparison = Comparison(self.viewer, self)
         self.picker = TilePicker(self.session, self)
         self.drops = CanvasDrops(self.viewer, self)
 
-        self.open = OpenSection(settings.quality)
+        self.open = OpenSection()
         self.understand = UnderstandSection()
-        self.enhance = EnhanceSection(settings)
+        self.enhance = EnhanceSection()
         self.judge = JudgeSection()
         self.export = ExportSection()
         self.inspector = Inspector()
@@ -80,6 +79,7 @@ class Workbench(BenchSteps):
         self._build()
         self._connect()
         self.refresh()
+        when_shown(self, self._start_with)
 
     def refresh(self) -> None:
         """Show the state of the session in all sections, and which button comes next."""
@@ -168,6 +168,10 @@ class Workbench(BenchSteps):
         self.picker.picked.connect(self.inspect)
         # A dock is destroyed without being asked; by then only Python's side is left, which is enough to let go.
         self.destroyed.connect(partial(_let_go, runner, self._followers))
+
+    def _start_with(self, settings: EngineSettings) -> None:
+        self.open.start_with(settings)
+        self.enhance.start_with(settings)
 
     def _on_started(self, task: Task) -> None:
         self._notices.clear()

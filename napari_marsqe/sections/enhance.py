@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import QCheckBox, QWidget
 
 from marsqe.progress import Steps
@@ -29,7 +29,7 @@ _GPU = ("Apple GPU", "mps") if sys.platform == "darwin" else ("NVIDIA GPU", "cud
 class EnhanceSection(Section):
     """Choose a model and a device, and enhance."""
 
-    def __init__(self, settings: EngineSettings, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None) -> None:
         tooltip = "Enhance the image with the chosen model; the result is a new layer."
         super().__init__("3  Enhance", "Enhance", tooltip, parent)
         self.model = Choice(
@@ -43,7 +43,7 @@ class EnhanceSection(Section):
             PRECISIONS, "How numbers are kept: “Automatic” takes 16 bits where the device is faster with them."
         )
         self.faithful = QCheckBox("Keep faithful to the JPEG")
-        self.faithful.setChecked(settings.faithful)
+        self.faithful.setChecked(True)
         self.faithful.setToolTip("Holds every frequency inside the interval that the JPEG recorded, up to rounding.")
         self.faithful.toggled.connect(remembering("faithful"))
         self.options.addRow("Model", self.model)
@@ -51,12 +51,19 @@ class EnhanceSection(Section):
         self.options.addRow("Precision", self.precision)
         self.options.addRow("Region", self.region)
         self.options.addRow(self.faithful)
-        self._wanted_model = settings.model
-        self.device.set_value(settings.device)
-        self.precision.set_value(settings.precision)
+        self._wanted_model = "auto"
         for name, choice in (("model", self.model), ("device", self.device), ("precision", self.precision)):
             choice.chosen.connect(remembering(name))
         self.offer_options(shown=False)
+
+    def start_with(self, settings: EngineSettings) -> None:
+        """Take the choices that Preferences hold."""
+        self._wanted_model = settings.model
+        self.model.set_value(settings.model)
+        self.device.set_value(settings.device)
+        self.precision.set_value(settings.precision)
+        with QSignalBlocker(self.faithful):
+            self.faithful.setChecked(settings.faithful)
 
     def task(self, session: Session, case: Case) -> Task:
         """Enhance a case with the settings of this moment and show the result.

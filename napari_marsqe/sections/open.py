@@ -21,6 +21,7 @@ from napari_marsqe.saving.sessions import open_steps, save_steps
 from napari_marsqe.sections.base import Fold, Section, form
 from napari_marsqe.sections.choices import Choice, LayerChoice
 from napari_marsqe.session import Case, Session
+from napari_marsqe.settings import EngineSettings
 from napari_marsqe.wording import describe_image
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class OpenSection(Section):
     session_saved = Signal(object)
     session_chosen = Signal(object)
 
-    def __init__(self, quality: int, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("1  Open", "Open…", "Open an image file and read how it was compressed.", parent)
         self._folder = ""
         self.requested.connect(self._ask)
@@ -80,17 +81,20 @@ class OpenSection(Section):
         self.truth_file.clicked.connect(self._ask_truth)
         self.options.addRow("Truth", _beside(self.truth, self.truth_file))
 
-        self._add_simulation(quality)
+        self._add_simulation()
         self.offer_options(shown=True)
 
-    def _add_simulation(self, quality: int) -> None:
+    def start_with(self, settings: EngineSettings) -> None:
+        """Take the choices that Preferences hold."""
+        self.quality.setValue(settings.quality)
+
+    def _add_simulation(self) -> None:
         body = QWidget()
         rows = form(body)
         self.original = LayerChoice(_is_picture, "choose a layer", "The image that is to be compressed.")
         self.original.chosen.connect(self._enable_simulate)
         self.quality = QSpinBox()
         self.quality.setRange(1, 100)
-        self.quality.setValue(quality)
         self.quality.setToolTip("JPEG quality factor, 1 (smallest file) to 100; rovers often use 30 to 95.")
         self.subsampling = Choice(SUBSAMPLINGS, "How much of the colour's resolution is kept; 4:2:0 keeps a quarter.")
         self.simulate = QPushButton("Compress")

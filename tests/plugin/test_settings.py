@@ -15,6 +15,7 @@ from qtpy.QtCore import Qt
 
 from marsqe.networks.registry import AUTO, PRESETS
 from marsqe.terrain import PALETTES, Terrain
+from napari_marsqe import settings
 from napari_marsqe.layers import Frame, terrain_layer
 from napari_marsqe.settings import EngineSettings, engine_settings
 from napari_marsqe.wording import chip
@@ -53,8 +54,27 @@ def test_the_workbench_starts_with_them(preferences: Any, qtbot: QtBot) -> None:
     preferences.device, preferences.quality, preferences.faithful = "cpu", 55, False
     bench = Workbench(ViewerModel())
     qtbot.addWidget(bench)
-    assert bench.enhance.device.value == "cpu"
+    qtbot.waitUntil(lambda: bench.enhance.device.value == "cpu")
     assert bench.open.quality.value() == 55
+    assert not bench.enhance.faithful.isChecked()
+
+
+def test_napari_is_asked_for_them_after_the_dock_is_made(
+    preferences: Any, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(settings, "engine_settings", lambda: asked.append(True) or EngineSettings(quality=44))
+    bench = Workbench(ViewerModel())
+    qtbot.addWidget(bench)
+    assert not asked
+    qtbot.waitUntil(lambda: bench.open.quality.value() == 44)
+
+
+def test_what_is_chosen_before_they_are_read_stays(preferences: Any, qtbot: QtBot) -> None:
+    bench = Workbench(ViewerModel())
+    qtbot.addWidget(bench)
+    bench.enhance.faithful.click()
+    qtbot.wait(50)
     assert not bench.enhance.faithful.isChecked()
 
 
@@ -67,7 +87,7 @@ def test_the_box_is_remembered(preferences: Any, qtbot: QtBot) -> None:
     assert preferences.faithful is False
     again = Workbench(ViewerModel())
     qtbot.addWidget(again)
-    assert not again.enhance.faithful.isChecked()
+    qtbot.waitUntil(lambda: not again.enhance.faithful.isChecked())
 
 
 @pytest.mark.parametrize("batch", [0, 65])
@@ -88,7 +108,7 @@ def test_choices_are_remembered(preferences: Any, qtbot: QtBot) -> None:
     assert preferences.precision == "float32"
     again = Workbench(ViewerModel())
     qtbot.addWidget(again)
-    assert (again.enhance.device.value, again.enhance.precision.value) == ("cpu", "float32")
+    qtbot.waitUntil(lambda: again.enhance.device.value == "cpu" and again.enhance.precision.value == "float32")
 
 
 @pytest.mark.parametrize("palette", PALETTES)
