@@ -22,6 +22,9 @@ FOLDER: Final = "weights"
 MOST_WEIGHTS: Final = 512 * 2**20
 """Largest weights of one's own in bytes: those of the paper's network have 11 million."""
 
+_SHARED: Final = {"marsqe-swift-plus": "marsqe-swift"}
+"""Bundled models that use the weights of another one, each with a card of its own."""
+
 State = Literal["verified", "altered", "missing"]
 
 _LOCAL_NAME: Final = re.compile(r"(?!marsqe|auto$)[a-z0-9][a-z0-9._-]{0,47}")
@@ -35,10 +38,15 @@ def _folder() -> Traversable | None:
     return files(PACKAGE) / FOLDER
 
 
+def weights_file(name: str) -> str:
+    """Name of the file that holds a model's weights; two models may share one."""
+    return f"{_SHARED.get(name, name)}.safetensors"
+
+
 def is_bundled(name: str) -> bool:
-    """Whether both ``NAME.safetensors`` and its card ``NAME.json`` are installed (their content is not read)."""
+    """Whether both the weights and their card ``NAME.json`` are installed (their content is not read)."""
     folder = _folder()
-    return folder is not None and all((folder / f"{name}.{end}").is_file() for end in ("safetensors", "json"))
+    return folder is not None and all((folder / file).is_file() for file in (weights_file(name), f"{name}.json"))
 
 
 def local_folder() -> Path:
@@ -61,7 +69,7 @@ def _home(name: str) -> Traversable | Path | None:
     if is_bundled(name):
         return _folder()
     folder = local_folder()
-    there = is_local_name(name) and all((folder / f"{name}.{end}").is_file() for end in ("safetensors", "json"))
+    there = is_local_name(name) and all((folder / file).is_file() for file in (weights_file(name), f"{name}.json"))
     return folder if there else None
 
 
@@ -128,7 +136,7 @@ def card_page(name: str) -> str:
 
 
 def weights_bytes(name: str) -> bytes:
-    """Content of ``NAME.safetensors``, checked against the SHA-256 on its card.
+    """Content of a model's file of weights, checked against the SHA-256 on its card.
 
     Raises
     ------
@@ -137,7 +145,7 @@ def weights_bytes(name: str) -> bytes:
     """
     card, folder = read_card(name), _home(name)
     assert folder is not None
-    content = (folder / f"{name}.safetensors").read_bytes()
+    content = (folder / weights_file(name)).read_bytes()
     found = hashlib.sha256(content).hexdigest()
     if found != card["weights_sha256"]:
         raise WeightsError(

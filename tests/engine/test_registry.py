@@ -21,6 +21,7 @@ from marsqe.networks import registry
 from marsqe.networks.cost import count_macs, count_parameters
 from marsqe.networks.listing import list_models
 from marsqe.networks.swift import MarsQESwift, SwiftConfig
+from marsqe.networks.tiling import TileRule
 
 SMALL: dict[str, Any] = {"widths": [4, 6, 8], "encoder": [1, 1], "middle": 1, "decoder": [1, 1], "unshuffle": 2}
 
@@ -85,7 +86,13 @@ def test_unknown_name_is_refused_with_the_choices() -> None:
 
 def test_without_weights_everything_is_listed_and_loading_says_why_not(folder: Path) -> None:
     rows = list_models()
-    assert [row["name"] for row in rows] == ["marsqe", "marsqe-lite", "marsqe-swift", "marsqe-swift-ref"]
+    assert [row["name"] for row in rows] == [
+        "marsqe",
+        "marsqe-lite",
+        "marsqe-swift",
+        "marsqe-swift-plus",
+        "marsqe-swift-ref",
+    ]
     assert not any(row["bundled"] or row["weights_sha256"] or row["validation"] for row in rows)
     with pytest.raises(WeightsError, match=r"No trained weights of 'marsqe-lite'.*marsqe models"):
         registry.load("marsqe-lite")
@@ -177,7 +184,9 @@ def test_auto_compares_gains_on_what_all_cards_report(folder: Path) -> None:
     assert registry.choose("auto", "cuda").name == "marsqe-lite"
 
 
-@pytest.mark.parametrize("config", [SMALL, SMALL | {"unshuffle": 4}, SMALL | {"middle": 2, "encoder": [2, 1]}])
+@pytest.mark.parametrize(
+    "config", [SMALL, SMALL | {"views": 4}, SMALL | {"unshuffle": 4}, SMALL | {"middle": 2, "encoder": [2, 1]}]
+)
 def test_the_swift_halo_covers_all_that_a_pixel_depends_on(folder: Path, config: dict[str, Any]) -> None:
     bundle(folder, config=config)
     rule = registry.find("marsqe-swift").tile
@@ -198,8 +207,8 @@ def test_the_swift_halo_covers_all_that_a_pixel_depends_on(folder: Path, config:
 
 def test_presets_say_what_they_need() -> None:
     presets = registry.PRESETS
-    assert [presets[n].uses_references for n in presets] == [True, True, False, True]
-    assert [presets[n].uses_labels for n in presets] == [True, False, False, False]
-    assert presets["marsqe-lite"].tile == registry.TileRule(side=128, multiple=128, halo=0)
+    assert [presets[n].uses_references for n in presets] == [True, True, False, False, True]
+    assert [presets[n].uses_labels for n in presets] == [True, False, False, False, False]
+    assert presets["marsqe-lite"].tile == TileRule(side=128, multiple=128, halo=0)
     assert presets["marsqe-swift"].tile.side is presets["marsqe-swift-ref"].tile.side is None
     assert presets["marsqe-swift-ref"].tile.multiple == 128

@@ -14,6 +14,7 @@ from marsqe.cli.training_calibration import add_calibrate
 from marsqe.errors import MissingExtraError, SettingError
 from marsqe.export.atomic import write_whole
 from marsqe.extras import from_extra
+from marsqe.networks.registry import PRESETS
 from marsqe.networks.rivals import RIVALS
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _OFF_GRID = "--validate-side takes a multiple of 8: squares begin on the JPEG grid"
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
-_PRESETS = {
+_TRAINED = {
     "marsqe-swift": (12, 96, 1e-3),
     "marsqe-swift-ref": (8, 128, 5e-4),
     "marsqe-lite": (16, 128, 5e-4),
@@ -91,7 +92,7 @@ def add_train(commands_of: Any) -> None:
     data.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to write")
 
     rivals = {name: f"train {rival.title} ({rival.paper}) to compare with" for name, rival in RIVALS.items()}
-    for name, purpose in {**{name: f"train {name}" for name in _PRESETS}, **rivals}.items():
+    for name, purpose in {**{name: f"train {name}" for name in _TRAINED}, **rivals}.items():
         _add_network(parts.add_parser(name, parents=[data], help=purpose), name)
 
     p = parts.add_parser("pack", help="pack truth crops into one file, to train where the folder is not")
@@ -112,7 +113,7 @@ def add_train(commands_of: Any) -> None:
     add_calibrate(parts, data)
 
     p = parts.add_parser("bundle", parents=[data], help="validate weights and write them with their model card")
-    p.add_argument("preset", choices=list(_PRESETS))
+    p.add_argument("preset", choices=list(PRESETS))
     p.add_argument("--weights", type=Path, required=True, metavar="FILE", help="average.safetensors of a run")
     p.add_argument("--origin", type=Path, required=True, metavar="JSON", help="command, hours, device and so on")
     p.add_argument("--validate-side", type=count, metavar="PIXELS", help="validate on central squares (default: whole)")
@@ -120,7 +121,7 @@ def add_train(commands_of: Any) -> None:
 
 
 def _add_network(p: argparse.ArgumentParser, name: str) -> None:
-    batch, size, rate = _PRESETS.get(name, _PRESETS["marsqe-swift"])
+    batch, size, rate = _TRAINED.get(name, _TRAINED["marsqe-swift"])
     p.add_argument("--budget", type=seconds, default=2700.0, help="time to train, for example 45m (default)")
     p.add_argument("--clock", choices=["wall", "cpu"], default="wall", help="cpu: count processor time")
     p.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 CONDITION_SIZE: Final = 12
 """Length of the vector: 4 luma bands, 4 chroma bands, 2 subsampling ratios, colour, tables known."""
 
+TURNED: Final = (*range(8), 9, 8, 10, 11)
+"""Order of the vector's numbers after a quarter turn: of rows and columns only the subsampling ratios tell."""
+
 # Frequencies u + v of an 8x8 block in four bands: DC and its neighbours, low, middle, high.
 _ORDER = np.add.outer(np.arange(8), np.arange(8))
 _BANDS: Final = tuple((_ORDER >= low) & (_ORDER <= high) for low, high in ((0, 1), (2, 4), (5, 7), (8, 14)))

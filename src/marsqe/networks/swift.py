@@ -2,27 +2,40 @@
 
 Half-resolution input (pixel-unshuffle 2), three levels of plain convolutions. Level 3 has one feature vector
 for every 8x8 block of the JPEG grid, so that a tile which starts on the grid is seen block by block.
+
+With four views the image is seen in each of its quarter turns, and the results are turned back and averaged: the
+geometric self-ensemble of Timofte et al. (CVPR 2016). What a network does to an image should not depend on how it
+is turned; where it does, that is error, and the mean has less of it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 
+from marsqe.networks.conditioning import TURNED
 from marsqe.networks.modulation import CompressionModulation
+
+QUARTER_TURNS: Final = 4
 
 
 @dataclass(frozen=True)
 class SwiftConfig:
-    """Widths and depths of :class:`MarsQESwift`."""
+    """Widths and depths of :class:`MarsQESwift`; ``views`` is 1, or 4 for the mean over all quarter turns."""
 
     widths: tuple[int, int, int] = (32, 64, 128)
     encoder: tuple[int, int] = (3, 3)
     middle: int = 8
     decoder: tuple[int, int] = (3, 3)
     unshuffle: int = 2
+    views: int = 1
+
+    def __post_init__(self) -> None:
+        if self.views not in (1, QUARTER_TURNS):
+            raise ValueError(f"an image is seen in 1 or {QUARTER_TURNS} views, not {self.views}")
 
 
 class ResidualBlock(nn.Module):
@@ -74,6 +87,19 @@ class MarsQESwift(nn.Module):
 
     def forward(self, compressed: Tensor, condition: Tensor) -> Tensor:
         """Compressed RGB (B, 3, H, W) in 0-1 and condition (B, D) to the enhanced image, same shape, float32."""
+        if self.config.views == 1:
+            return self.enhance(compressed, condition)
+        views = (self.turned(compressed, condition, turns) for turns in range(self.config.views))
+        return torch.stack(list(views)).mean(dim=0)
+
+    def turned(self, compressed: Tensor, condition: Tensor, turns: int) -> Tensor:
+        """What becomes of the image where it is seen after so many quarter turns, turned back."""
+        seen = torch.rot90(compressed, turns, (2, 3)).contiguous(memory_format=torch.channels_last)
+        told = condition[:, TURNED] if turns % 2 else condition
+        return torch.rot90(self.enhance(seen, told), -turns, (2, 3))
+
+    def enhance(self, compressed: Tensor, condition: Tensor) -> Tensor:
+        """The same from one view."""
         fine, coarse = self.encode(compressed, condition)
         decoded = self.decode_fine(self.decode_coarse(coarse, condition), fine, condition)
         return self.to_image(decoded, compressed)

@@ -34,6 +34,7 @@ _TITLES: Final = {
     "marsqe": "MarsQE",
     "marsqe-lite": "MarsQE-lite",
     "marsqe-swift": "MarsQE-swift (ours)",
+    "marsqe-swift-plus": "MarsQE-swift-plus (ours)",
     "marsqe-swift-ref": "MarsQE-swift-ref (ours)",
 }
 _VARIANTS: Final = {RANDOM: "random references", WITHOUT: "without references", **{c: f"{c} only" for c in CLASSES}}

@@ -16,6 +16,7 @@ from marsqe.export.atomic import write_whole
 from marsqe.networks.build import build_network
 from marsqe.networks.registry import PRESETS
 from marsqe.train.evaluate import Gain, summarise, validation_gains
+from marsqe.weights import weights_file
 
 GATE_QUALITIES = (20, 30, 40, 50, 65, 75, 85, 90, 95)
 
@@ -63,7 +64,7 @@ def bundle(
     qualities: Sequence[int] = GATE_QUALITIES,
     crop: int | None = None,
 ) -> list[Gain]:
-    """Validate weights as the product uses them and write ``NAME.safetensors`` and its card (``.json``, ``.md``).
+    """Validate weights as the product uses them and write them and their card (``NAME.json``, ``NAME.md``).
 
     With ``crop`` on central squares of that side, a multiple of 8, which the card then says.
 
@@ -91,7 +92,7 @@ def bundle(
         **asdict(origin),
     }
     out.mkdir(parents=True, exist_ok=True)
-    write_whole(out / f"{name}.safetensors", content)
+    write_whole(out / weights_file(name), content)
     write_whole(out / f"{name}.json", (json.dumps(card, indent=1) + "\n").encode())
     write_whole(out / f"{name}.md", readable(card).encode())
     return gains
