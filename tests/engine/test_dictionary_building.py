@@ -17,7 +17,7 @@ from scenes import texture
 from marsqe.matching.dictionary import Entry, dictionary_from_sheet
 from marsqe.results import TILE
 from marsqe.terrain import CLASSES
-from marsqe.train.dictionary import build_dictionary, k_medoids
+from marsqe.train.dictionary import CHOICES, Choice, at_random, build_dictionary, k_medoids
 
 
 def random() -> np.random.Generator:
@@ -59,7 +59,18 @@ def test_medoids_come_from_several_images_and_do_not_overlap() -> None:
         k_medoids(distances, 4, entries)
 
 
-def test_dictionary_is_built_from_labelled_images_alone(tmp_path: Path) -> None:
+def test_chance_keeps_to_the_same_conditions() -> None:
+    entries = [Entry("rock", "a", 32 * i, 0, "") for i in range(10)] + [Entry("rock", "b", 0, 0, "")]
+    draws = [at_random(3, entries, np.random.default_rng(seed)) for seed in range(20)]
+    for chosen in draws:
+        assert 10 in chosen
+        first, second = (entries[c].x for c in chosen if c != 10)
+        assert abs(first - second) >= TILE
+    assert len({tuple(chosen) for chosen in draws}) > 5
+
+
+@pytest.mark.parametrize("choice", ["lbp", "learned", "random"])
+def test_dictionary_is_built_from_labelled_images_alone(tmp_path: Path, choice: Choice) -> None:
     """A synthetic folder: two images of each class, one of another split; what is built is what is opened."""
     value = {"sky": 6, "sand": 3, "soil": 2, "rock": 4}
     rows = []
@@ -73,8 +84,9 @@ def test_dictionary_is_built_from_labelled_images_alone(tmp_path: Path) -> None:
     rows.append(["val", "marsscapes", "v.png", "sky0m.png"])
     with (tmp_path / "segmentation.csv").open("w", newline="") as stream:
         csv.writer(stream).writerows([["split", "source", "image", "mask"], *rows])
-    build_dictionary(tmp_path, tmp_path / "out", per_class=2)
+    build_dictionary(tmp_path, tmp_path / "out", per_class=2, choice=choice)
     listing = json.loads((tmp_path / "out" / "dictionary.json").read_text())
+    assert listing["choice"] == CHOICES[choice]
     with Image.open(tmp_path / "out" / "dictionary.png") as image:
         built = dictionary_from_sheet(np.asarray(image.convert("RGB")), listing)
     for label, name in enumerate(CLASSES, start=1):

@@ -108,6 +108,7 @@ def add_train(commands_of: Any) -> None:
 
     p = parts.add_parser("dictionary", parents=[data], help="choose the reference patches of each terrain class")
     p.add_argument("--per-class", type=int, default=6, metavar="N", help="patches for each class (default: 6)")
+    p.add_argument("--choice", choices=["lbp", "learned", "random"], default="lbp", help="how they are chosen (lbp)")
     p.set_defaults(run=build)
 
     add_calibrate(parts, data)
@@ -258,7 +259,8 @@ def build(arguments: Namespace) -> int:
     """Choose the reference patches and write the dictionary."""
     from marsqe.train.dictionary import build_dictionary
 
-    build_dictionary(_checked_data(arguments.data, "segmentation.csv"), arguments.out, arguments.per_class)
+    data = _checked_data(arguments.data, "segmentation.csv")
+    build_dictionary(data, arguments.out, arguments.per_class, choice=arguments.choice)
     return 0
 
 

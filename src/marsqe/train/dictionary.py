@@ -1,4 +1,8 @@
-"""Build the reference dictionary: for each terrain class, the patches that best cover its textures."""
+"""Build the reference dictionary: for each terrain class, the patches that best cover its textures.
+
+What "best" means is a choice: textures as LBP sees them (what the product matches by), as the encoder of marsqe-swift
+sees them, or none, by chance. ``benchmarks/dictionary.py`` compares them by what they bring.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +33,13 @@ _PURITY: Final = 0.85
 _STRIDE: Final = 32
 _LEAST_DEVIATION: Final = {"sky": 0.5}
 _CREDIT: Final = "NASA/JPL-Caltech/MSSS"
+
+Choice = Literal["lbp", "learned", "random"]
+CHOICES: Final[dict[Choice, str]] = {
+    "lbp": "k-medoids of KL divergence of LBP",
+    "learned": "k-medoids of the cosine distance of marsqe-swift's features",
+    "random": "by chance",
+}
 
 
 @dataclass(frozen=True)
@@ -82,26 +93,19 @@ def k_medoids(distances: NDArray[np.float64], k: int, entries: Sequence[Entry], 
         ``distances[i, j]``: cost of serving j by i.
     """
 
-    def allowed(chosen: list[int], new: int) -> bool:
-        same = [entries[c] for c in chosen if entries[c].source == entries[new].source]
-        apart = all(max(abs(e.x - entries[new].x), abs(e.y - entries[new].y)) >= TILE for e in same)
-        return apart and len(same) < most_per_image
-
     def cost(chosen: list[int]) -> float:
         return float(distances[chosen].min(axis=0).sum())
 
     chosen: list[int] = []
     for _ in range(k):
-        options = [i for i in range(len(distances)) if allowed(chosen, i)]
-        if not options:
-            raise ValueError(f"only {len(chosen)} of {k} references can be chosen; label more images")
+        options = _allowed(chosen, entries, k, most_per_image)
         chosen.append(min(options, key=lambda i: cost([*chosen, i])))
     improved = True
     while improved:
         improved = False
         for place in range(k):
             rest = chosen[:place] + chosen[place + 1 :]
-            options = [i for i in range(len(distances)) if allowed(rest, i)]
+            options = _allowed(rest, entries, k, most_per_image)
             best = min(options, key=lambda i: cost([*rest, i]))
             if cost([*rest, best]) < cost(chosen) - 1e-9:
                 chosen = [*chosen[:place], best, *chosen[place + 1 :]]
@@ -109,7 +113,69 @@ def k_medoids(distances: NDArray[np.float64], k: int, entries: Sequence[Entry], 
     return chosen
 
 
-def build_dictionary(data: Path, out: Path, per_class: int = 6, most_candidates: int = 250, seed: int = 1) -> None:
+def at_random(k: int, entries: Sequence[Entry], random: np.random.Generator, most_per_image: int = 2) -> list[int]:
+    """Indices of k patches by chance, under the same conditions as :func:`k_medoids`."""
+    chosen: list[int] = []
+    for _ in range(k):
+        chosen.append(int(random.choice(_allowed(chosen, entries, k, most_per_image))))
+    return chosen
+
+
+def _allowed(chosen: Sequence[int], entries: Sequence[Entry], k: int, most_per_image: int) -> list[int]:
+    """Patches that may be chosen beside others: few of one image, and these do not overlap."""
+
+    def fits(new: Entry) -> bool:
+        same = [entries[c] for c in chosen if entries[c].source == new.source]
+        apart = all(max(abs(e.x - new.x), abs(e.y - new.y)) >= TILE for e in same)
+        return apart and len(same) < most_per_image
+
+    found = [i for i, entry in enumerate(entries) if fits(entry)]
+    if not found:
+        raise ValueError(f"only {len(chosen)} of {k} references can be chosen; label more images")
+    return found
+
+
+def _learned_distances(pool: Sequence[Candidate]) -> NDArray[np.float64]:
+    """Cosine distances (n, n) of mean and deviation of what marsqe-swift's encoder makes of the raw patches."""
+    import torch
+
+    from marsqe.networks.conditioning import CONDITION_SIZE
+    from marsqe.networks.registry import load
+    from marsqe.networks.swift import MarsQESwift
+
+    network = load("marsqe-swift")
+    assert isinstance(network, MarsQESwift)
+    described = []
+    with torch.inference_mode():
+        for candidate in pool:
+            pixels = torch.from_numpy(candidate.patch.transpose(2, 0, 1).astype(np.float32) / 255)[None]
+            _, coarse = network.encode(pixels, torch.zeros(1, CONDITION_SIZE))
+            described.append(torch.cat([coarse.mean(dim=(0, 2, 3)), coarse.std(dim=(0, 2, 3))]).numpy())
+    features = np.stack(described).astype(np.float64)
+    features = (features - features.mean(axis=0)) / (features.std(axis=0) + 1e-9)
+    features /= np.linalg.norm(features, axis=1, keepdims=True) + 1e-9
+    distances: NDArray[np.float64] = 1 - features @ features.T
+    return distances
+
+
+def _chosen(pool: Sequence[Candidate], k: int, choice: Choice, random: np.random.Generator) -> list[int]:
+    entries = [c.entry for c in pool]
+    if choice == "random":
+        return at_random(k, entries, random)
+    if choice == "learned":
+        return k_medoids(_learned_distances(pool), k, entries)
+    histograms = np.stack([c.histogram for c in pool])
+    return k_medoids(kl_divergence(histograms[:, None], histograms[None]), k, entries)
+
+
+def build_dictionary(
+    data: Path,
+    out: Path,
+    per_class: int = 6,
+    most_candidates: int = 250,
+    seed: int = 1,
+    choice: Choice = "lbp",
+) -> None:
     """Write ``dictionary.png`` (a row of patches for each class) and ``dictionary.json`` (their origins) to ``out``."""
     random = np.random.default_rng(seed)
     found = list(candidates(data))
@@ -118,12 +184,10 @@ def build_dictionary(data: Path, out: Path, per_class: int = 6, most_candidates:
     for row, name in enumerate(CLASSES):
         pool = [c for c in found if c.entry.terrain == name]
         pool = [pool[i] for i in random.permutation(len(pool))[:most_candidates]]
-        histograms = np.stack([c.histogram for c in pool])
-        distances = kl_divergence(histograms[:, None], histograms[None])
-        for column, index in enumerate(k_medoids(distances, per_class, [c.entry for c in pool])):
+        for column, index in enumerate(_chosen(pool, per_class, choice, random)):
             sheet[row * TILE : (row + 1) * TILE, column * TILE : (column + 1) * TILE] = pool[index].patch
             entries.append(asdict(pool[index].entry))
-    listing = {"tile": TILE, "per_class": per_class, "choice": "k-medoids of KL divergence of LBP", "entries": entries}
+    listing = {"tile": TILE, "per_class": per_class, "choice": CHOICES[choice], "entries": entries}
     out.mkdir(parents=True, exist_ok=True)
     with atomic(out / "dictionary.png") as part:
         Image.fromarray(sheet).save(part, "PNG", optimize=True)
