@@ -226,11 +226,15 @@ def _give_trunk(network: Any, file: Path | None) -> None:
 
 
 def _rival(arguments: Namespace) -> nn.Module:
+    from marsqe.train.rivals import begin
+
     config = {"residual": True} if getattr(arguments, "residual", False) else {}
     if config:  # for those who use the weights
         arguments.out.mkdir(parents=True, exist_ok=True)
         write_whole(arguments.out / "average.json", (json.dumps({"config": config}) + "\n").encode())
-    return RIVALS[arguments.preset].build(**config)
+    network = RIVALS[arguments.preset].build(**config)
+    begin(network)
+    return network
 
 
 def pack(arguments: Namespace) -> int:
