@@ -1,14 +1,14 @@
-"""Grains and laminae of known size, planted into truths, compressed and enhanced: found, invented, how wide.
+"""Grains, laminae and veins of known size, planted into truths, compressed and enhanced: found, invented, how wide.
 
     python benchmarks/planted.py --data DIR [--splits val/...] [--qualities 30 50 75] [--weights arcnn=FILE ...]
 
-Bright and dark grains of 2-10 pixels and laminae of 2-5 pixels, 15 and 30 DN above or below the ground, stand 40 pixels
-apart. What a system makes of a feature is the difference between its results with and without it, so that the ground
-does not count. A feature is found if that difference agrees with the feature (correlation of 0.5 or more, a third of
-the contrast). Its width is that of a disc, or strip, whose area is the difference summed over its fitted height,
-compared with the truth's measured alike. Invented are extrema of a difference of Gaussians (1.5 and 3 pixels, 5 DN or
-more) that the truth does not have within 2 pixels with at least half the height, per megapixel, on the truths
-themselves.
+Bright and dark grains of 2-10 pixels, laminae (straight strips) of 2-5 and veins (winding strips) of 1-3 pixels, 15 and
+30 DN above or below the ground, stand 40 pixels apart. What a system makes of a feature is the difference between its
+results with and without it, so that the ground does not count. A feature is found if that difference agrees with the
+feature (correlation of 0.5 or more, a third of the contrast). Its width is that of a disc, or strip, whose area is the
+difference summed over its fitted height, compared with the truth's measured alike. Invented are extrema of a difference
+of Gaussians (1.5 and 3 pixels, 5 DN or more) that the truth does not have within 2 pixels with at least half the
+height, per megapixel, on the truths themselves.
 """
 
 from __future__ import annotations
@@ -34,11 +34,14 @@ from marsqe.enhancement.faithful import cell_of_quality, hold
 from marsqe.networks.conditioning import condition_vector
 from marsqe.networks.registry import load
 from marsqe.networks.rivals import RIVALS
+from marsqe.reproduce.systems import card_beside
 from marsqe.train.corpus import listed_files, load_pixels
 from marsqe.train.evaluate import run_network
 
 STEP, FINE = 40, 4
-SIZES = {"grain": (2, 3, 4, 6, 8, 10), "lamina": (2, 3, 5)}
+SIZES = {"grain": (2, 3, 4, 6, 8, 10), "lamina": (2, 3, 5), "vein": (1, 2, 3)}
+SHARES = (0.5, 0.25, 0.25)
+LENGTH = 24
 System = Callable[[NDArray[np.uint8], bytes, int], NDArray[np.uint8]]
 
 
@@ -55,19 +58,24 @@ class Feature:
 
 
 def shape_of(kind: str, size: int, random: np.random.Generator) -> NDArray[np.float64]:
-    """Coverage (STEP, STEP) in 0-1 of a disc, or of a strip 24 pixels long, at a random place and angle."""
+    """Coverage (STEP, STEP) in 0-1 of a disc, or of a straight or winding strip, at a random place and angle."""
     axis = (np.arange(STEP * FINE) + 0.5) / FINE - STEP / 2
     y, x = np.meshgrid(axis - random.uniform(-1, 1), axis - random.uniform(-1, 1), indexing="ij")
     angle = random.uniform(0, np.pi)
     across, along = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
-    inside = np.hypot(y, x) <= size / 2 if kind == "grain" else (np.abs(across) <= size / 2) & (np.abs(along) <= 12)
+    if kind == "grain":
+        inside = np.hypot(y, x) <= size / 2
+    else:
+        turn, slope = (2.5, 2.5 * np.pi / 8) if kind == "vein" else (0.0, 0.0)  # a sine of 2.5 pixels, period of 16
+        off = (across - turn * np.sin(np.pi * along / 8)) / np.hypot(1, slope * np.cos(np.pi * along / 8))
+        inside = (np.abs(off) <= size / 2) & (np.abs(along) <= LENGTH / 2)
     return inside.reshape(STEP, FINE, STEP, FINE).mean(axis=(1, 3))
 
 
 def planted(truth: NDArray[np.uint8], random: np.random.Generator) -> tuple[NDArray[np.uint8], list[Feature]]:
     out, features = truth.astype(np.float64), []
     for y, x in np.ndindex(truth.shape[0] // STEP, truth.shape[1] // STEP):
-        kind = "grain" if random.random() < 0.6 else "lamina"
+        kind = str(random.choice(list(SIZES), p=SHARES))
         size, contrast = int(random.choice(SIZES[kind])), float(random.choice([-30, -15, 15, 30]))
         shape = shape_of(kind, size, random)
         place = np.s_[y * STEP : (y + 1) * STEP, x * STEP : (x + 1) * STEP]
@@ -80,12 +88,14 @@ def seen(difference: NDArray[np.float32], feature: Feature) -> tuple[bool, float
     """Whether a feature is found in the difference that it made, and its width in pixels."""
     part = np.sign(feature.contrast) * difference[feature.y : feature.y + STEP, feature.x : feature.x + STEP]
     shape = feature.shape
-    agreement = float(np.corrcoef(part.ravel(), shape.ravel())[0, 1])
+    agreement = float(np.corrcoef(part.ravel(), shape.ravel())[0, 1]) if part.std() else 0.0
     height = float((part * shape).sum() / (shape**2).sum())
     near = maximum_filter(shape, 9) > 0
     level = max(height, 1e-6)
     area = float(np.clip(part / level, 0, 1)[near & (part > 0.2 * level)].sum())
-    width = 2 * np.sqrt(area / np.pi) if feature.kind == "grain" else area / 24
+    # Along its windings a vein is longer than its ends are apart.
+    length = LENGTH * (1.21 if feature.kind == "vein" else 1)
+    width = 2 * np.sqrt(area / np.pi) if feature.kind == "grain" else area / length
     return agreement >= 0.5 and height >= abs(feature.contrast) / 3, width
 
 
@@ -112,7 +122,7 @@ def systems(model: str, weights: list[str]) -> Iterator[tuple[str, System]]:
     yield model, _enhancer(load(model), faithful=True)
     for text in weights:
         name, _, path = text.partition("=")
-        network = RIVALS[name].build()
+        network = RIVALS[name].build(**card_beside(Path(path)).get("config", {}))
         network.load_state_dict({key: value.float() for key, value in load_file(path).items()})
         yield name, _enhancer(network.eval(), faithful=False)
 
@@ -156,22 +166,43 @@ def main() -> None:
                     real = luma(with_features) - luma(truth)
                     rows[name, quality, "invented"].append(1e6 * invented(results[0], truth) / luma(truth).size)
                     for feature in features:
+                        is_there, own = seen(real, feature)
+                        if not is_there:
+                            continue  # where the ground is black or white it could not be planted
                         is_found, width = seen(found, feature)
-                        rows[name, quality, feature.kind].append((is_found, width - seen(real, feature)[1]))
+                        bias = width - own
+                        rows[name, quality, feature.kind].append((is_found, bias))
+                        rows[name, quality, feature.kind, feature.size].append((is_found, bias))
     write(rows)
+    write_by_size(rows)
 
 
 def write(rows: dict[Any, list[Any]]) -> None:
-    head = ("system", "QF", "grains found", "width bias, px", "laminae found", "width bias, px", "invented per MP")
+    head = [word for kind in ("grains", "laminae", "veins") for word in (f"{kind} found", "width bias, px")]
+    head = ["system", "QF", *head, "invented per MP"]
     sys.stdout.write(f"| {' | '.join(head)} |\n{'|---' * len(head)}|\n")
-    for name, quality in dict.fromkeys((key[0], key[1]) for key in rows):
-        cells = []
-        for kind in SIZES:
-            measured = rows[name, quality, kind]
-            bias = [width for is_found, width in measured if is_found]
-            cells += [f"{np.mean([is_found for is_found, _ in measured]):.1%}", f"{np.mean(bias):+.2f}"]
+    for name, quality in dict.fromkeys(key[:2] for key in rows):
+        cells = [" | ".join(_cells(rows[name, quality, kind])) for kind in SIZES]
         cells.append(f"{np.mean(rows[name, quality, 'invented']):.0f}")
         sys.stdout.write(f"| {name} | {quality} | {' | '.join(cells)} |\n")
+
+
+def write_by_size(rows: dict[Any, list[Any]]) -> None:
+    sys.stdout.write(
+        "\n| system | QF | feature | size, px | number | found | width bias, px |\n|---|---|---|---|---|---|---|\n"
+    )
+    for name, quality in dict.fromkeys(key[:2] for key in rows):
+        for kind, size in ((kind, size) for kind, sizes in SIZES.items() for size in sizes):
+            measured = rows[name, quality, kind, size]
+            if measured:
+                cells = " | ".join([name, str(quality), kind, str(size), str(len(measured)), *_cells(measured)])
+                sys.stdout.write(f"| {cells} |\n")
+
+
+def _cells(measured: list[tuple[bool, float]]) -> tuple[str, str]:
+    """Share that was found, and the mean bias of the widths of those."""
+    bias = [width for is_found, width in measured if is_found]
+    return f"{np.mean([is_found for is_found, _ in measured]):.1%}", f"{np.mean(bias):+.2f}" if bias else "-"
 
 
 if __name__ == "__main__":

@@ -53,7 +53,11 @@ class ExportSection(Section):
         super().__init__("5  Export", "Export…", tooltip, parent)
         self._suggestion = Path("enhanced.tif")
         self.requested.connect(self._ask)
-        self.depth = Choice(DEPTHS, "Numbers of the pixels: those of the image, or scaled to 8 or 16 bits.")
+        self.depth = Choice(
+            DEPTHS,
+            "Numbers of the pixels: those of the image, scaled to 8 or 16 bits, or 32-bit ones, not clipped, that keep "
+            "every frequency within the JPEG's interval.",
+        )
         self.compression = Choice(
             COMPRESSIONS, "How the TIFF is packed, always without loss; ImageJ reads no Zstandard."
         )

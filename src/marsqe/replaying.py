@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
 from marsqe.errors import DeviceError, ReadError, SettingError, in_one_line
@@ -19,9 +18,8 @@ from marsqe.export.options import ExportOptions
 from marsqe.export.record import decode_labels
 from marsqe.image import MarsImage
 from marsqe.progress import Steps, run
-from marsqe.read.boundary import decoding
-from marsqe.read.limits import check_size
-from marsqe.results import Enhancement, Matches, Region
+from marsqe.read.tiff import stored_numbers
+from marsqe.results import Enhancement, Judgement, Matches, Region
 from marsqe.terrain import Terrain
 
 
@@ -55,7 +53,7 @@ class Replay:
     enhancement: Enhancement
 
 
-def replay(path: str | Path, source: str | Path | None = None) -> Replay:
+def replay(path: str | Path, source: str | Path | None = None, truth: str | Path | None = None) -> Replay:
     """Make an exported image again and compare.
 
     Parameters
@@ -65,16 +63,21 @@ def replay(path: str | Path, source: str | Path | None = None) -> Replay:
     source : str or Path, optional
         The file that was enhanced; looked for beside the image by default, under its own name or as
         ``<stem>.source.*``.
+    truth : str or Path, optional
+        The image before it was compressed, from which the page "residual" is made again; without it this page is left
+        out, and the files cannot be the same.
 
     Raises
     ------
+    SettingError
+        If the truth has another size or depth.
     ReadError
         If the image holds no record, the source is not found or is another file, or the model is not installed.
     """
-    return run(replay_steps(path, source))
+    return run(replay_steps(path, source, truth))
 
 
-def replay_steps(path: str | Path, source: str | Path | None = None) -> Steps[Replay]:
+def replay_steps(path: str | Path, source: str | Path | None = None, truth: str | Path | None = None) -> Steps[Replay]:
     """:func:`replay` with progress."""
     file = Path(path)
     record = read_provenance(file)
@@ -85,11 +88,12 @@ def replay_steps(path: str | Path, source: str | Path | None = None) -> Steps[Re
         raise ReadError(f"the record of {file} is damaged or of another version ({said}); it tells no way") from error
     stored = _stored_pixels(file)
     made = yield from _make_again(recipe, _find_source(file, recipe, source))
+    judgement = _judged(made, truth) if truth is not None and "residual" in recipe.options.layers else None
     with tempfile.TemporaryDirectory(prefix="marsqe-") as folder:
         again = Path(folder) / file.name
         # The residual needs a truth, which the record does not hold.
-        layers = tuple(name for name in recipe.options.layers if name != "residual")
-        found = write_image(again, made, replace(recipe.options, layers=layers))
+        layers = tuple(name for name in recipe.options.layers if name != "residual" or judgement is not None)
+        found = write_image(again, made, replace(recipe.options, layers=layers), judgement)
         found["export"]["layers"] = list(recipe.options.layers)
         fresh, same_file = _stored_pixels(again), again.read_bytes() == file.read_bytes()
     return _compare(record, found, stored, fresh, same_file, made)
@@ -168,18 +172,18 @@ def _compare(
     )
 
 
+def _judged(made: Enhancement, truth: str | Path) -> Judgement:
+    import marsqe
+
+    return marsqe.judge(made.pixels, marsqe.open_image(truth).pixels, compressed=made.source.pixels)
+
+
 def _stored_pixels(file: Path) -> NDArray[Any]:
     import marsqe
 
     if file.suffix.lower() not in TIFF_ENDINGS:
         return marsqe.open_image(file).pixels
-    try:
-        with decoding("TIFF"), tifffile.TiffFile(file) as tiff:
-            page = tiff.pages.first
-            check_size(page.imagewidth, page.imagelength)
-            return page.asarray()
-    except ReadError as error:
-        raise ReadError(f"cannot open {file}: {error}") from error.__cause__
+    return stored_numbers(file)
 
 
 def _find_source(file: Path, recipe: _Recipe, source: str | Path | None) -> MarsImage:

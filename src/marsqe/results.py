@@ -159,11 +159,11 @@ class Enhancement:
             return None
         return float_pixels(self.pixels.astype(np.uint8, copy=False), self.source)
 
-    def save(self, path: str | Path, options: ExportOptions | None = None) -> Path:
+    def save(self, path: str | Path, options: ExportOptions | None = None, judgement: Judgement | None = None) -> Path:
         """Write the enhanced pixels with their provenance; see :func:`marsqe.export.save_enhancement`."""
         from marsqe.export import save_enhancement
 
-        return save_enhancement(self, Path(path), options)
+        return save_enhancement(self, Path(path), options, judgement)
 
 
 @dataclass(frozen=True)
@@ -199,3 +199,7 @@ class Judgement:
     def has_truth(self) -> bool:
         """Whether a truth was given."""
         return self.delta_psnr is not None
+
+    def as_record(self) -> dict[str, Any]:
+        """The figures, JSON-ready but for infinities: metrics, and ΔPSNR in dB of each terrain class."""
+        return {"metrics": dict(self.metrics), "delta_psnr_per_class": dict(self.per_class)}

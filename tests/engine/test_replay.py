@@ -74,7 +74,7 @@ def test_real_numbers_keep_to_the_intervals_and_are_replayed(frame: Path, tmp_pa
     np.testing.assert_array_equal(written, result.float_pixels())
     assert marsqe.replay(path).same_file
     free = marsqe.enhance(image, "marsqe-swift", "cpu", faithful=False)
-    with pytest.raises(SettingError, match="held to a JPEG"):
+    with pytest.raises(SettingError, match="held to the JPEG"):
         free.save(tmp_path / "free.tif", ExportOptions(depth="float"))
 
 

@@ -14,6 +14,7 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QCheckBox, QFileDialog
 
 import marsqe
+from marsqe.judgement.verification import inside
 from napari_marsqe.workbench import WIDTH
 
 
@@ -62,6 +63,23 @@ def test_what_is_ticked_is_written(enhanced: User, jpeg: Path, monkeypatch: Any,
     assert json.loads(out.with_suffix(".json").read_text())["file"]["name"] == "out.tif"
     assert (out.parent / "out.source.jpg").read_bytes() == jpeg.read_bytes()
     assert marsqe.replay(out).different_pixels == 0
+
+
+def test_real_numbers_are_written_where_the_jpeg_was_kept_to(
+    enhanced: User, jpeg: Path, monkeypatch: Any, tmp_path: Path
+) -> None:
+    user, export = enhanced, enhanced.bench.export
+    user.click(export.heading)
+    user.qtbot.keyClicks(export.depth, "32")
+    assert export.chosen.depth == "float"
+    out = tmp_path / "results" / "out.tif"
+    out.parent.mkdir()
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(out), ""))
+    user.does(export.action)
+    image = marsqe.open_image(jpeg)
+    found = inside(image, jpeg.read_bytes(), tifffile.imread(out))
+    assert found.whole_blocks == found.coefficients == 1
+    assert marsqe.replay(out, jpeg).same_file
 
 
 def test_only_what_a_result_has_is_offered(enhanced: User) -> None:

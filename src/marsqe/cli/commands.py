@@ -7,14 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import marsqe
-from marsqe.cli.export import export_options
+from marsqe.cli.export import export_options, gains_in_words, judged, truth_for
 from marsqe.cli.output import emit, follow, for_each
 from marsqe.cli.paths import output_for
 from marsqe.cli.windowed import checked_windowed, enhance_in_windows, in_windows
-from marsqe.errors import SettingError
 from marsqe.image import MarsImage
 from marsqe.results import Region
 from marsqe.terrain import CLASSES
@@ -85,6 +82,7 @@ def enhance(arguments: Namespace) -> int:
         image = marsqe.open_image(path)
         if arguments.estimate_tables:
             image = with_estimated_tables(image)
+        truth = truth_for(image, arguments.truth)
         steps = marsqe.enhance_steps(
             *(image, arguments.model, arguments.device, region),
             faithful=not arguments.no_faithful,
@@ -93,7 +91,9 @@ def enhance(arguments: Namespace) -> int:
             parts=False,
         )
         result = follow(steps, path.name)
-        written = result.save(output, options)
+        judgement = judged(result, truth)
+        written = result.save(output, options, judgement)
+        gains = {} if judgement is None else {"truth": str(arguments.truth), **judgement.as_record()}
         return {
             "output": str(written),
             "model": result.model,
@@ -101,11 +101,15 @@ def enhance(arguments: Namespace) -> int:
             "seconds": round(result.seconds, 3),
             "faithful": result.provenance["settings"]["faithful"],
             "terrain": result.terrain.shares(),
+            "depth": options.depth,
             "windowed": False,
+            **gains,
         }
 
     def line(r: dict[str, Any]) -> str:
-        return f"{r['input']} -> {r['output']} ({r['model']} on {r['device']}, {r['seconds']:.1f} s)"
+        numbers = "; 32-bit numbers within the JPEG's intervals" if r.get("depth") == "float" else ""
+        head = f"{r['input']} -> {r['output']} ({r['model']} on {r['device']}, {r['seconds']:.1f} s{numbers})"
+        return head + gains_in_words(r)
 
     return emit(for_each(arguments.inputs, work), arguments.json, line)
 
@@ -189,61 +193,6 @@ def compress(arguments: Namespace) -> int:
         return f"{r['input']} -> {r['output']} ({r['bits_per_pixel']:.2f} bits per pixel)"
 
     return emit(for_each(arguments.inputs, work), arguments.json, line)
-
-
-def judge(arguments: Namespace) -> int:
-    """Compare an enhanced image with its truth and, where given, with the compressed one."""
-
-    def work(path: Path) -> dict[str, Any]:
-        from marsqe.judgement import psnr, ssim
-
-        enhanced, truth = marsqe.open_image(path), marsqe.open_image(arguments.truth)
-        if arguments.compressed is None:
-            same = enhanced.pixels.shape == truth.pixels.shape and enhanced.pixels.dtype == truth.pixels.dtype
-            if not same:
-                raise SettingError("the truth has another size, depth or number of channels; give the matching one")
-            pixels = enhanced.pixels, truth.pixels
-            return {"metrics": {"psnr_enhanced": psnr(*pixels), "ssim_enhanced": ssim(*pixels)}}
-        compressed = marsqe.open_image(arguments.compressed)
-        terrain = follow(marsqe.segment_steps(compressed, "auto"), path.name)
-        found = marsqe.judge(enhanced.pixels, truth.pixels, compressed=compressed.pixels, terrain=terrain)
-        return {"metrics": found.metrics, "delta_psnr_per_class": found.per_class}
-
-    def line(r: dict[str, Any]) -> str:
-        values = r["metrics"] | {f"delta_psnr {name}": gain for name, gain in r.get("delta_psnr_per_class", {}).items()}
-        return "\n".join([r["input"], *(f"    {name}: {value:.4f}" for name, value in values.items())])
-
-    return emit(for_each([arguments.enhanced], work), arguments.json, line)
-
-
-def verify(arguments: Namespace) -> int:
-    """Compress an enhanced image as its JPEG was, and say how much comes back identical."""
-
-    def work(path: Path) -> dict[str, Any]:
-        from marsqe.export import save_pixels
-        from marsqe.judgement import verification
-
-        image, enhanced = marsqe.open_image(path), marsqe.open_image(arguments.enhanced)
-        found = verification.verify(image, path.read_bytes(), enhanced.pixels)
-        result: dict[str, Any] = {
-            "enhanced": str(arguments.enhanced),
-            "identical_blocks": found.blocks,
-            "identical_coefficients": found.coefficients,
-            "identical_blocks_of_the_jpeg_itself": found.jpeg_blocks,
-        }
-        if arguments.mask:
-            mask = found.changed.repeat(8, axis=0).repeat(8, axis=1).astype(np.uint8) * 255
-            result["mask"] = str(save_pixels(mask, arguments.mask))
-        return result
-
-    def line(r: dict[str, Any]) -> str:
-        blocks, own = 100 * r["identical_blocks"], 100 * r["identical_blocks_of_the_jpeg_itself"]
-        return (
-            f"{r['enhanced']}: {blocks:.2f} % of blocks and {100 * r['identical_coefficients']:.3f} % of coefficients "
-            f"come back identical when compressed as {r['input']} was ({own:.2f} % of blocks for the JPEG itself)"
-        )
-
-    return emit(for_each([arguments.jpeg], work), arguments.json, line)
 
 
 def demo(arguments: Namespace) -> int:

@@ -31,8 +31,7 @@ def run_demo(arguments: Namespace) -> int:
         "input": str(compressed),
         "output": str(tiff),
         "report": str(report),
-        "metrics": judgement.metrics,
-        "delta_psnr_per_class": judgement.per_class,
+        **judgement.as_record(),
         "terrain": result.terrain.shares(),
         "seconds": round(result.seconds, 2),
     }

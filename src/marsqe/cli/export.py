@@ -8,26 +8,57 @@ from typing import Any
 
 import marsqe
 from marsqe.cli.output import emit, follow, for_each
+from marsqe.errors import SettingError
 from marsqe.export.options import COMPRESSIONS, DEPTHS, LAYERS, SIDECARS, ExportOptions
+from marsqe.image import MarsImage, Pixels
+from marsqe.results import Enhancement, Judgement
 
 
 def add_export_options(parser: argparse.ArgumentParser) -> None:
     """Options that say what the files hold."""
     group = parser.add_argument_group("what is written")
     group.add_argument(
-        "--depth", choices=DEPTHS, default="source", help="numbers of the pixels (default: source, those of the image)"
+        "--depth",
+        choices=DEPTHS,
+        default="source",
+        help="numbers of the pixels (default: source, those of the image); float: "
+        "32-bit numbers, every frequency within the JPEG's interval, not clipped",
     )
     group.add_argument(
         "--compression", choices=COMPRESSIONS, default="deflate", help="of TIFF, all lossless (default: deflate)"
     )
-    layers = [name for name in LAYERS if name != "residual"]  # which needs a truth
-    group.add_argument("--layers", nargs="+", choices=layers, default=[], help="further pages of the TIFF, by name")
+    group.add_argument(
+        "--layers",
+        nargs="+",
+        choices=LAYERS,
+        default=[],
+        help="further pages of the TIFF, by name; residual needs --truth",
+    )
+    group.add_argument(
+        "--truth",
+        type=Path,
+        metavar="FILE",
+        help="the image before it was compressed: gains, also per terrain, are told, and go into json and report",
+    )
     group.add_argument("--sidecars", nargs="+", choices=SIDECARS, default=[], help="files beside the image")
     group.add_argument("--pixel-size", type=float, metavar="METRES", help="what a pixel spans, where you know it")
 
 
 def export_options(arguments: argparse.Namespace) -> ExportOptions:
-    """The options that were given; raises as :class:`ExportOptions`."""
+    """The options that were given.
+
+    Raises
+    ------
+    SettingError
+        As :class:`ExportOptions`; if the residual is asked for without a truth, or one truth is given for many images.
+    """
+    if "residual" in arguments.layers and arguments.truth is None:
+        raise SettingError("--layers residual is the difference to the truth; name it with --truth FILE")
+    if arguments.truth is not None and len(arguments.inputs) > 1:
+        raise SettingError(
+            f"--truth is one file but there are {len(arguments.inputs)} inputs; enhance them one by one, or use "
+            "`marsqe batch --truth DIR`"
+        )
     return ExportOptions(
         depth=arguments.depth,
         compression=arguments.compression,
@@ -37,12 +68,61 @@ def export_options(arguments: argparse.Namespace) -> ExportOptions:
     )
 
 
+def truth_for(image: MarsImage, path: Path | None) -> Pixels | None:
+    """The truth of an image, read before anything takes time.
+
+    Where an image was cut to the blocks of a JPEG that its pixels tell of, its truth is cut alike.
+
+    Raises
+    ------
+    ReadError
+        If it cannot be opened.
+    SettingError
+        If it has another size, depth or number of channels.
+    """
+    if path is None:
+        return None
+    truth = marsqe.open_image(path).pixels
+    if "cut" in image.metadata:
+        top, left = image.metadata["cut"]
+        truth = truth[top : top + image.shape[0], left : left + image.shape[1]]
+    if truth.shape != image.pixels.shape or truth.dtype != image.pixels.dtype:
+        raise SettingError(
+            f"the truth {path} is {_kind(truth)}, but {image.name} is {_kind(image.pixels)}; give the image that this "
+            "one was compressed from, at its size and depth"
+        )
+    return truth
+
+
+def _kind(pixels: Pixels) -> str:
+    colour = "gray" if pixels.ndim == 2 else "colour"
+    return f"{pixels.shape[1]} x {pixels.shape[0]}, {colour}, {8 * pixels.dtype.itemsize}-bit"
+
+
+def judged(result: Enhancement, truth: Pixels | None) -> Judgement | None:
+    """How a result compares with its truth; None without one."""
+    if truth is None:
+        return None
+    return marsqe.judge(result.pixels, truth, compressed=result.source.pixels, terrain=result.terrain)
+
+
+def gains_in_words(result: dict[str, Any]) -> str:
+    """For example ": +0.95 dB (soil +1.02, rock +0.88)"; empty where there was no truth."""
+    if "metrics" not in result:
+        return ""
+    classes = ", ".join(f"{name} {gain:+.2f}" for name, gain in result["delta_psnr_per_class"].items())
+    return f": {result['metrics']['delta_psnr']:+.2f} dB" + (f" ({classes})" if classes else "")
+
+
 def add_replay(commands: Any, shared: argparse.ArgumentParser) -> None:
     """The command ``marsqe replay``."""
     p = commands.add_parser("replay", parents=[shared], help="make an exported image again from its own record")
     p.add_argument("image", type=Path, metavar="IMAGE", help="a TIFF or PNG that marsqe wrote")
     p.add_argument(
         "--source", type=Path, metavar="FILE", help="the file that was enhanced (default: looked for beside)"
+    )
+    p.add_argument(
+        "--truth", type=Path, metavar="FILE", help="to make the page 'residual' again (default: it is left out)"
     )
     p.set_defaults(run=replay)
 
@@ -51,7 +131,7 @@ def replay(arguments: argparse.Namespace) -> int:
     """Make an exported image again; 0 if it is identical, 1 if it differs or cannot be made."""
 
     def work(path: Path) -> dict[str, Any]:
-        found = follow(marsqe.replay_steps(path, arguments.source), path.name)
+        found = follow(marsqe.replay_steps(path, arguments.source, arguments.truth), path.name)
         return {
             "source": str(found.source),
             "identical": found.identical,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import marsqe
-from marsqe.cli import commands
+from marsqe.cli import commands, judging
 from marsqe.cli.batch import add_batch
 from marsqe.cli.export import add_export_options, add_replay
 from marsqe.cli.models import add_models
@@ -73,13 +73,13 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("enhanced", type=Path, metavar="ENHANCED")
     p.add_argument("--truth", required=True, type=Path, metavar="RAW")
     p.add_argument("--compressed", type=Path, metavar="JPEG", help="the compressed image, for gains")
-    p.set_defaults(run=commands.judge)
+    p.set_defaults(run=judging.judge)
 
     p = commands_of.add_parser("verify", parents=[shared], help="compress an enhanced image again and compare")
     p.add_argument("jpeg", type=Path, metavar="JPEG", help="the file that was enhanced")
     p.add_argument("enhanced", type=Path, metavar="ENHANCED")
     p.add_argument("--mask", type=Path, metavar="PNG", help="write where blocks differ, in white")
-    p.set_defaults(run=commands.verify)
+    p.set_defaults(run=judging.verify)
 
     add_replay(commands_of, shared)
 

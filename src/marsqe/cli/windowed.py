@@ -30,10 +30,17 @@ def checked_windowed(arguments: Namespace, options: ExportOptions) -> bool | Non
     SettingError
         If windows are asked for together with what they cannot do.
     """
-    alone = (arguments.region is not None, arguments.forbid, arguments.estimate_tables, options != ExportOptions())
+    alone = (
+        *(arguments.region is not None, arguments.forbid, arguments.estimate_tables, options != ExportOptions()),
+        arguments.truth is not None,
+    )
     whole = any(alone)
+    if arguments.windowed and options.depth == "float":
+        raise SettingError("--windowed writes no 32-bit numbers; leave it out, which takes memory for the whole image")
     if arguments.windowed and whole:
-        raise SettingError("--windowed goes with none of --region, --forbid, --estimate-tables and options of the file")
+        raise SettingError(
+            "--windowed goes with none of --region, --forbid, --estimate-tables, --truth and options of the file"
+        )
     return False if whole else arguments.windowed
 
 

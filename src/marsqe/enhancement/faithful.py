@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from scipy.fft import dctn, idctn
 
 from marsqe.codecs.coefficients import Coefficients, coefficients_from_bytes
+from marsqe.codecs.intervals import BACKWARD, FORWARD
+from marsqe.enhancement.edges import hold_edges
 from marsqe.enhancement.settling import settle
 from marsqe.errors import ReadError
 from marsqe.image import Compression, MarsImage, to_stored, to_upright
@@ -26,10 +28,6 @@ than the half step that the file allows gains as much at the lowest and up to 0.
 NARROW_CELL: Final = 0.25
 """The same above quality 92, where steps are so small that a file saved twice could be harmed."""
 _NARROW_FROM: Final = 93
-
-# JFIF: RGB to YCbCr, and back.
-_FORWARD: Final = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
-_BACKWARD: Final = np.linalg.inv(_FORWARD)
 
 
 def cell_for(compression: Compression) -> float:
@@ -138,7 +136,7 @@ def project(
             project_plane(pixels.astype(np.float64) - 128.0, coefficients.components[0], coefficients.tables[0], cell)
             + 128.0
         )
-    ycc = pixels.astype(np.float64) @ _FORWARD.T
+    ycc = pixels.astype(np.float64) @ FORWARD.T
     ycc[..., 0] = project_plane(ycc[..., 0] - 128.0, coefficients.components[0], coefficients.tables[0], cell) + 128.0
     horizontal, vertical = subsampling
     for channel in (1, 2):
@@ -146,7 +144,7 @@ def project(
         moved = project_plane(low, coefficients.components[channel], coefficients.tables[channel], cell) - low
         correction = moved.repeat(vertical, axis=0).repeat(horizontal, axis=1)
         ycc[..., channel] += correction[: ycc.shape[0], : ycc.shape[1]]
-    result: NDArray[np.float64] = ycc @ _BACKWARD.T
+    result: NDArray[np.float64] = ycc @ BACKWARD.T
     return result
 
 
@@ -168,7 +166,8 @@ def hold(
 def float_pixels(pixels: NDArray[np.uint8], image: MarsImage) -> NDArray[np.float32] | None:
     """Real-numbered pixels whose DCT coefficients all lie within the intervals of the received file.
 
-    What rounding to 8 bits moved out of its cell is moved back, by fractions of a DN; nothing else is changed.
+    What rounding to 8 bits moved out of its cell is moved back, by fractions of a DN; nothing else is changed but the
+    last pixels of blocks that reach over the edge (:mod:`marsqe.enhancement.edges`).
 
     Parameters
     ----------
@@ -187,7 +186,8 @@ def float_pixels(pixels: NDArray[np.uint8], image: MarsImage) -> NDArray[np.floa
         return None
     compression = image.compression
     stored = to_stored(pixels, image.orientation).astype(np.float64)
-    held = project(stored, coefficients, compression.subsampling or (1, 1), cell_for(compression))
+    ratios = compression.subsampling or (1, 1)
+    held = hold_edges(project(stored, coefficients, ratios, cell_for(compression)), coefficients, ratios)
     return to_upright(held.astype(np.float32), image.orientation)
 
 

@@ -66,7 +66,7 @@ def save_enhancement(
         record = write_image(image_part, enhancement, chosen, judgement, named=path)
         for (kind, target), part in zip(beside.items(), parts, strict=True):
             if kind == "json":
-                write_json(part, record, path.name, image_part, enhancement.source.metadata.get("label"))
+                write_json(part, record, path.name, image_part, enhancement.source.metadata.get("label"), judgement)
             elif kind == "pds4":
                 write_label(part, target, path.name, image_part, record, readable_facts(record))
             elif kind == "source":

@@ -22,7 +22,8 @@ class ExportOptions:
     depth : {"source", "8", "16", "float"}
         "source" keeps the numbers of the image: a 12-bit product stays on 0-4095 in 16 bits. "8" maps its full scale
         to 255, "16" maps 8 bits to 16 by 257 and keeps 16 bits, "float" writes 32-bit numbers in
-        the same units as "source", with every frequency within the JPEG's interval, which rounding may leave.
+        the same units as "source", with every frequency within the JPEG's interval, which rounding may leave; they are
+        not clipped, and only results that were held to a JPEG have them.
     compression : {"deflate", "lzw", "zstd", "none"}
         All lossless. ImageJ reads all but zstd.
     layers : tuple of {"terrain", "confidence", "change", "residual"}

@@ -15,6 +15,9 @@ from marsqe.results import Enhancement
 
 _UNITS: Final = {"KM": 1000.0, "M": 1.0, "METER": 1.0, "METERS": 1.0, "CM": 0.01, "MM": 0.001, "UM": 1e-6, "": None}
 
+HELD: Final = "real numbers in the source's units, not clipped, each frequency within the JPEG's interval"
+"""The scaling of 32-bit numbers, in words."""
+
 
 def metres_per_pixel(metadata: dict[str, Any], pixel_size: float | None = None) -> float | None:
     """Metres that a pixel spans: what the user says, else what the product's label tells in a unit of length.
@@ -32,6 +35,15 @@ def metres_per_pixel(metadata: dict[str, Any], pixel_size: float | None = None) 
     word = re.split(r"[\s/*]", str(unit).upper().strip("<> "))[0].replace("KILOMETERS", "KM")
     factor = _UNITS.get(word)
     return None if value is None or factor is None else float(value) * factor
+
+
+def _why_not(enhancement: Enhancement) -> str:
+    source = enhancement.source
+    if source.compression.tables is None:
+        return f"{source.name} is no JPEG, so it has no intervals to keep to; choose another depth"
+    if not enhancement.provenance.get("settings", {}).get("faithful"):
+        return "it was not held to the JPEG's coefficients; enhance it held to the JPEG, or choose another depth"
+    return f"the coefficients of {source.name} are gone; bring the file back as it was, or choose another depth"
 
 
 def available_depths(enhancement: Enhancement) -> list[str]:
@@ -60,10 +72,8 @@ def to_depth(enhancement: Enhancement, depth: str) -> tuple[NDArray[Any], int, s
     if depth == "float":
         exact = enhancement.float_pixels()
         if exact is None:
-            raise SettingError(
-                "this result was not held to a JPEG, or its file is gone: it has no real numbers; choose another depth"
-            )
-        return exact, scale, "real numbers in the source's units, each frequency within the JPEG's interval"
+            raise SettingError(f"there are no 32-bit numbers of this result: {_why_not(enhancement)}")
+        return exact, scale, HELD
     if depth == "8" and pixels.dtype == np.uint16:
         return as_8bit(pixels, scale), 255, f"round(x * 255 / {scale})"
     if depth == "16" and pixels.dtype == np.uint8:

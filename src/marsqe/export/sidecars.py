@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,6 +17,7 @@ import tifffile
 from marsqe.errors import ExportError
 from marsqe.image import MarsImage
 from marsqe.ome import plain
+from marsqe.results import Judgement
 
 ENDINGS: Final = {"json": ".json", "pds4": ".xml", "report": ".html"}
 _PDS4: Final = "http://pds.nasa.gov/pds4/pds/v1"
@@ -57,7 +59,14 @@ def source_bytes(source: MarsImage) -> bytes:
     return data
 
 
-def write_json(part: Path, record: dict[str, Any], name: str, image: Path, label: str | None = None) -> None:
+def write_json(
+    part: Path,
+    record: dict[str, Any],
+    name: str,
+    image: Path,
+    label: str | None = None,
+    judgement: Judgement | None = None,
+) -> None:
     """The record, with the name, size and SHA-256 of the file that it belongs to.
 
     Parameters
@@ -71,6 +80,8 @@ def write_json(part: Path, record: dict[str, Any], name: str, image: Path, label
         Where the file is at the moment.
     label : str, optional
         That of the mission's product which was enhanced.
+    judgement : Judgement, optional
+        With a truth: its figures are written, too; infinite ones as text.
     """
     with image.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -79,6 +90,11 @@ def write_json(part: Path, record: dict[str, Any], name: str, image: Path, label
         "record": record,
     }
     document |= {} if label is None else {"source_label": label}
+    if judgement is not None and judgement.has_truth:
+        document["judgement"] = {
+            what: {name: value if math.isfinite(value) else str(value) for name, value in figures.items()}
+            for what, figures in judgement.as_record().items()
+        }
     part.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="ascii")
 
 

@@ -1,13 +1,18 @@
-"""Verify an enhancement: compress it again as the file was, and count what comes back identical."""
+"""Verify an enhancement: compress it again as the file was, and count what comes back identical.
+
+Of real numbers, which no JPEG encoder takes, count what lies inside the intervals of the file.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from marsqe.codecs.coefficients import Coefficients, coefficients_from_bytes
+from marsqe.codecs.intervals import departures, whole_blocks
 from marsqe.codecs.jpeg import SUBSAMPLINGS, encode_jpeg
 from marsqe.errors import SettingError
 from marsqe.image import MarsImage, Pixels, to_stored
@@ -35,6 +40,68 @@ class Verification:
     changed: NDArray[np.bool_]
 
 
+@dataclass(frozen=True)
+class Inside:
+    """How much of an image lies inside the intervals that a JPEG holds: half a step around each received coefficient.
+
+    Attributes
+    ----------
+    coefficients : float
+        Share of single coefficients.
+    whole_blocks : float
+        The same of blocks that lie inside the image with all their samples. At its edge the encoder repeats pixels, so
+        that there are more coefficients than pixels to choose.
+    blocks : float
+        Share of 8x8 blocks, of all components, with all 64 coefficients inside.
+    largest : float
+        Largest distance from a received coefficient, in quantization steps.
+    outside : ndarray of bool, shape (rows, columns)
+        Luma blocks of the stored frame where a coefficient of any component is outside.
+    """
+
+    coefficients: float
+    whole_blocks: float
+    blocks: float
+    largest: float
+    outside: NDArray[np.bool_]
+
+
+def inside(image: MarsImage, encoded: bytes, pixels: NDArray[Any]) -> Inside:
+    """Take an image through the encoder's steps without rounding, and compare with the received coefficients.
+
+    Parameters
+    ----------
+    image : MarsImage
+        The opened JPEG.
+    encoded : bytes
+        Its file.
+    pixels : ndarray of float or int, shape (H, W) or (H, W, 3)
+        Real or whole numbers in DN of the JPEG, 0-255, upright as ``image``.
+
+    Raises
+    ------
+    SettingError
+        If the file is no JPEG of luma and chroma, or the shapes differ.
+    """
+    _check_source(image)
+    if pixels.shape != image.pixels.shape:
+        raise SettingError(
+            f"the enhanced image is {_size(pixels)}, the JPEG {_size(image.pixels)}; give the one made from it"
+        )
+    stored, ratios = to_stored(pixels, image.orientation), image.compression.subsampling or (1, 1)
+    distances = [np.abs(part) for part in departures(stored, coefficients_from_bytes(encoded), ratios)]
+    within = [part <= 0.5 for part in distances]  # what is no number is outside
+    masks = whole_blocks((stored.shape[0], stored.shape[1]), ratios, stored.ndim == 3)
+    whole = np.concatenate([part[mask].ravel() for part, mask in zip(within, masks, strict=True)])
+    return Inside(
+        coefficients=float(np.concatenate([part.ravel() for part in within]).mean()),
+        whole_blocks=float(whole.mean()) if whole.size else float("nan"),
+        blocks=_share_of_blocks(within),
+        largest=max(float(part.max()) for part in distances),
+        outside=_changed(within),
+    )
+
+
 def verify(image: MarsImage, encoded: bytes, enhanced: Pixels) -> Verification:
     """Compare what the received file holds with what the enhanced image compresses to.
 
@@ -52,8 +119,7 @@ def verify(image: MarsImage, encoded: bytes, enhanced: Pixels) -> Verification:
     SettingError
         If the file is no JPEG of luma and chroma, its subsampling cannot be written, or the shapes differ.
     """
-    if image.compression.tables is None or image.metadata.get("colour_transform") == "RGB":
-        raise SettingError(f"{image.name} is no JPEG of luma and chroma; only such files can be verified")
+    _check_source(image)
     if enhanced.shape != image.pixels.shape or enhanced.dtype != image.pixels.dtype:
         raise SettingError("the enhanced image has another size or depth than the JPEG; give the one made from it")
     received = coefficients_from_bytes(encoded)
@@ -64,6 +130,16 @@ def verify(image: MarsImage, encoded: bytes, enhanced: Pixels) -> Verification:
         jpeg_blocks=_share_of_blocks(_identical(received, _compress(image, image.pixels))),
         changed=_changed(same),
     )
+
+
+def _check_source(image: MarsImage) -> None:
+    if image.compression.tables is None or image.metadata.get("colour_transform") == "RGB":
+        raise SettingError(f"{image.name} is no JPEG of luma and chroma; only such files can be verified")
+
+
+def _size(pixels: NDArray[Any]) -> str:
+    channels = "gray" if pixels.ndim == 2 else f"{pixels.shape[2]} channels"
+    return f"{pixels.shape[1]} x {pixels.shape[0]}, {channels}"
 
 
 def _identical(a: Coefficients, b: Coefficients) -> list[NDArray[np.bool_]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from itertools import islice
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -74,6 +75,23 @@ def read_tiff(data: bytes) -> Decoded:
         check_coded(least, sum(page.databytecounts))
         pixels = _pixels(page)
     return Decoded(pixels, compression, orientation, metadata)
+
+
+def stored_numbers(file: Path) -> NDArray[Any]:
+    """The numbers of a TIFF's first page as they are stored, real ones, too, of which no image is opened.
+
+    Raises
+    ------
+    ReadError
+        If the file cannot be read.
+    """
+    try:
+        with decoding("TIFF"), TiffFile(file) as tiff:
+            page = tiff.pages.first
+            check_size(page.imagewidth, page.imagelength)
+            return page.asarray()
+    except ReadError as error:
+        raise ReadError(f"cannot open {file}: {error}") from error.__cause__
 
 
 def tiff_facts(tiff: TiffFile) -> tuple[TiffPage, Compression, int, dict[str, Any]]:
