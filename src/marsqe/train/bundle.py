@@ -37,6 +37,8 @@ class Origin:
     trained_on: str
     known_failures: str
     steps: int = 0
+    pictures: str = ""
+    """Picture of known failures, relative to the card."""
     licence: str = "BSD-3-Clause"
     credits: str = "NASA/JPL-Caltech/MSSS imagery; per-file credits in NOTICE.md"
 
@@ -107,6 +109,7 @@ def readable(card: Mapping[str, Any]) -> str:
         for split, row in table.items()
     ]
     failures = "\n".join(f"- {line}" for line in str(card["known_failures"]).split("; ") if line)
+    pictures = f"\n![Where it does worst on the bundled samples]({card['pictures']})\n" if card.get("pictures") else ""
     return f"""# {card["name"]}
 
 {card["parameters"]:,} parameters, {card["macs_1152x1600"] / 1e12:.3f} TMAC at 1152 x 1600. One model for every quality.
@@ -122,7 +125,7 @@ def readable(card: Mapping[str, Any]) -> str:
 ## Known failures
 
 {failures or "None is known."}
-
+{pictures}
 ## Making
 
 - Trained on: {card["trained_on"]}.
