@@ -1,6 +1,6 @@
 """Fuzz every reader and the command line with damaged files.
 
-    python benchmarks/fuzz.py [--count N] [--seed S] [--kinds jpeg png ...] [--keep DIR]
+    python benchmarks/fuzz.py [--count N] [--seed S] [--kinds jpeg png ...] [--keep DIR] [--wall S]
 
 Every input must give a valid value or a ``MarsqeError`` whose text helps. Anything else is a finding: another
 exception, a process that died of a signal, more than the time or the memory that one small file may cost, or anything
@@ -31,7 +31,7 @@ from fuzzing.seeds import SEEDS
 SECONDS = 10.0
 """Processor time that one small file may cost."""
 WALL = 60.0
-"""Time after which a worker is ended; longer, for machines are shared."""
+"""Time after which a worker is ended; longer, for machines are shared. ``--wall`` for those that are busy."""
 PEAK = 1 << 30
 """Memory in bytes that one small file may cost on top of the process."""
 SPACE = 12 << 30
@@ -42,8 +42,9 @@ KINDS = (*SEEDS, "command")
 class Worker:
     """A process that tries inputs; started again when one has killed it."""
 
-    def __init__(self) -> None:
+    def __init__(self, wall: float | None = None) -> None:
         self.process: subprocess.Popen[bytes] | None = None
+        self.wall = WALL if wall is None else wall
 
     def ask(self, kind: str, data: bytes) -> dict[str, Any]:
         """What became of one input."""
@@ -55,14 +56,14 @@ class Worker:
         try:
             pipes[0].write(json.dumps({"kind": kind, "size": len(data)}).encode() + b"\n" + data)
             pipes[0].flush()
-            ready, _, _ = select.select([pipes[1]], [], [], WALL)
+            ready, _, _ = select.select([pipes[1]], [], [], self.wall)
             line = pipes[1].readline() if ready else None
         except BrokenPipeError:
             line = b""
         if line:
             return dict(json.loads(line))
         code = self.stop()
-        detail = f"no answer within {WALL:.0f} s" if line is None else f"the process died with exit code {code}"
+        detail = f"no answer within {self.wall:.0f} s" if line is None else f"the process died with exit code {code}"
         return {"outcome": "wrong", "detail": detail, "seconds": 0.0, "peak": 0}
 
     def stop(self) -> int | None:
@@ -129,8 +130,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument("--keep", type=Path, help="keep one input of each finding in this folder")
+    parser.add_argument("--wall", type=float, default=WALL, help="seconds after which a silent process is ended")
     chosen = parser.parse_args()
-    worker, tally, started = Worker(), Tally(), time.monotonic()
+    worker, tally, started = Worker(chosen.wall), Tally(), time.monotonic()
     try:
         for kind, data in inputs(chosen.count, chosen.seed, chosen.kinds):
             tally.add(kind, data, worker.ask(kind, data), chosen.keep)

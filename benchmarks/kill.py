@@ -6,7 +6,7 @@ Kills are divided between the two. Networks are tiny ones with random weights, s
 files are written. A batch is killed and run again until it is complete, then begun in a new folder. After each kill
 every file under a final name must hold what an undisturbed run writes, every line of the ledger must have its file,
 and nothing that the ledger knows may be done again. An export overwrites one file over and over with two images in
-turn: it must always be one of the two. Needs ``fork``.
+turn: it must always be one of the two. How many kills met a file that was being written is told. Needs ``fork``.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class Batches:
     def __init__(self, folder: Path, images: int) -> None:
         self.folder = folder
         make_images(folder / "in", images)
-        self.number, self.completed, self.resumed, self.torn = itertools.count(), 0, 0, 0
+        self.number, self.completed, self.torn, self.writing = itertools.count(), 0, 0, 0
         run(self.steps(folder / "warm-up"))
         started = time.perf_counter()
         run(self.steps(folder / "undisturbed"))
@@ -148,7 +148,7 @@ class Batches:
         if hit:
             content = self.out / FOLDER / "ledger.jsonl"
             self.torn += content.is_file() and not content.read_bytes().endswith(b"\n") and content.stat().st_size > 0
-            self.resumed += 1
+            self.writing += any((self.out / FOLDER / "parts").glob("*"))
         else:
             assert set(found) == set(ledger) == set(self.truth), "a resumption that does not complete"
             self.completed += 1
@@ -161,6 +161,7 @@ class Exports:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "export.tif"
+        self.writing = 0
         noise = np.random.default_rng(1)
         self.images = [noise.integers(0, 256, (300, 400, 3)).astype(np.uint8) for _ in range(2)]
         self.whole = []
@@ -176,6 +177,10 @@ class Exports:
     def round(self, after: float) -> bool:
         """One run that is killed; checks what it leaves."""
         hit = killed(self.write, after)
+        left = list(self.path.parent.glob(".marsqe-*"))
+        self.writing += bool(left)
+        for part in left:
+            part.unlink()
         assert self.path.read_bytes() in self.whole, "half-written under a final name"
         return hit
 
@@ -202,7 +207,8 @@ def main() -> None:
     sys.stdout.write(
         f"{kills['batch']} kills of a batch of {arguments.images} images, {kills['export']} of an export: no file "
         f"half-written, no finished result lost or done twice; {batches.completed} batches completed, "
-        f"{batches.torn} torn lines in the ledger\n"
+        f"{batches.torn} torn lines in the ledger; a file was being written at {batches.writing} kills of the batch "
+        f"and {exports.writing} of the export\n"
     )
 
 

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import Any
+from functools import cache
+from typing import Any, Final
 
 from qtpy.QtCore import QObject, QTimer
+
+from marsqe.errors import in_one_line
+
+_REMEDY: Final = "Remove the file napari-marsqe.yaml beside napari's own settings, or mend it."
 
 
 @dataclass(frozen=True)
@@ -26,14 +31,35 @@ class EngineSettings:
 _DEFAULTS = asdict(EngineSettings())
 
 
-def engine_settings() -> EngineSettings:
-    """What Preferences say; the defaults where napari does not know the plugin (a bare widget in a test)."""
+def _engine() -> Any | None:
+    """Napari's settings of the engine; None where it does not know the plugin (a bare widget in a test)."""
     from napari.settings import get_plugin_settings
 
     try:
-        chosen = get_plugin_settings("napari-marsqe").engine
+        return get_plugin_settings("napari-marsqe").engine
+    except (AttributeError, LookupError):
+        return None
+    except Exception as error:  # a file that is no mapping gets as far as napari's own assertions
+        tell(f"The settings of MarsQE cannot be read ({in_one_line(error)}): the defaults are used. {_REMEDY}")
+        return None
+
+
+@cache
+def tell(text: str) -> None:
+    """Say something once."""
+    from napari.utils.notifications import show_warning
+
+    show_warning(text)
+
+
+def engine_settings() -> EngineSettings:
+    """What Preferences say; the defaults where napari knows none."""
+    chosen = _engine()
+    if chosen is None:
+        return EngineSettings()
+    try:
         return EngineSettings(**{name: type(value)(getattr(chosen, name)) for name, value in _DEFAULTS.items()})
-    except (AttributeError, LookupError, ValueError):
+    except (AttributeError, TypeError, ValueError):  # of an older or a newer version
         return EngineSettings()
 
 
@@ -51,11 +77,11 @@ def when_shown(owner: QObject, start: Callable[[EngineSettings], None]) -> None:
 
 def remember(name: str, value: Any) -> None:
     """Keep a choice for the next start, where napari knows the plugin."""
-    from napari.settings import get_plugin_settings
-
+    chosen = _engine()
     # A model of the user's own is none that Preferences offer.
     with suppress(AttributeError, LookupError, ValueError):
-        setattr(get_plugin_settings("napari-marsqe").engine, name, value)
+        if chosen is not None:
+            setattr(chosen, name, value)
 
 
 def remembering(name: str) -> Callable[[Any], None]:

@@ -89,6 +89,19 @@ TOKENS: dict[str, Sequence[bytes]] = {
         b"{",
         b"}",
     ],
+    "settings": [
+        b"null",
+        b"[]",
+        b"- a",
+        b"{}",
+        b"~",
+        b"&a *a",
+        b"!!python/name:os.system",
+        b"yes",
+        b"0x1",
+        b"? ",
+        b"\t",
+    ],
 }
 """Words of the formats, put where they do not belong."""
 
@@ -97,7 +110,7 @@ FAMILY = {
     "pds3-detached": "pds",
     "pds4": "pds",
     "card": "json",
-    **dict.fromkeys(("dictionary", "own", "record", "session"), "json"),
+    **dict.fromkeys(("dictionary", "own", "record", "provenance", "ledger", "session"), "json"),
 }
 """Kinds that use the words of another."""
 
@@ -194,7 +207,7 @@ def mutated(r: random.Random, kind: str, seeds: Sequence[bytes]) -> bytes:
     if r.random() < 0.1:
         other = r.choice(seeds)
         data = data[: r.randrange(len(data) + 1)] + other[r.randrange(len(other) + 1) :]
-    pool = (*GENERAL, *TEXT * 2) if family in ("pds", "vicar", "json") else GENERAL
+    pool = (*GENERAL, *TEXT * 2) if family in ("pds", "vicar", "json", "settings") else GENERAL
     if kind == "png" and r.random() < 0.7:
         return _inside_png(r, data)
     for _unused in range(r.choice((1, 1, 1, 2, 4))):

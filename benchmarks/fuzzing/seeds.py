@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
+import struct
 import sys
 import tempfile
 from pathlib import Path
@@ -164,6 +166,45 @@ def record() -> list[bytes]:
         return [result.save(Path(folder) / name).read_bytes() for name in ("a.tif", "a.png")]
 
 
+def provenance() -> list[bytes]:
+    """Records alone, as a PNG holds them."""
+    png = record()[1]
+    start = png.index(b'{"marsqe')
+    return [
+        png[
+            start : start + struct.unpack(">I", png[png.index(b"iTXt") - 4 :][:4])[0] - (start - png.index(b"iTXt") - 4)
+        ]
+    ]
+
+
+def settings() -> list[bytes]:
+    """Settings of the plugin as napari keeps them, changed and of all kinds."""
+    changed = b"engine:\n  batch: 4\n  device: cpu\n  faithful: false\n  model: marsqe-swift\n"
+    return [changed + b"  palette: tol-muted\n  precision: float32\n  quality: 75\n", b"engine:\n  quality: 40\n"]
+
+
+FINISHED: dict[str, Any] = {
+    "input": "source.jpg",
+    "output": "source.tif",
+    "output_bytes": 5,
+    "status": "done",
+    "key": hashlib.sha256(b"f" + hashlib.sha256(jpeg()[0]).hexdigest().encode()).hexdigest(),
+    "seconds": 1.5,
+    "width": 40,
+    "share_rock": 0.25,
+    "faithful": True,
+    "truth_sha256": None,
+}
+"""A record of a batch whose result is there."""
+
+
+def ledger() -> list[bytes]:
+    """Ledgers of a batch, one cut short."""
+    line = json.dumps(FINISHED).encode() + b"\n"
+    other = json.dumps(FINISHED | {"output": "other.tif", "problem": "its truth a.png: no"}).encode() + b"\n"
+    return [line + other + line, other + line[:-9]]
+
+
 def session() -> list[bytes]:
     """The two files of a session of the workbench, one case without layers; a zero between them."""
     import marsqe
@@ -200,6 +241,9 @@ SEEDS = {
     "dictionary": dictionary,
     "own": own,
     "record": record,
+    "provenance": provenance,
+    "settings": settings,
+    "ledger": ledger,
     "session": session,
 }
 """Makers of the seeds of every kind."""

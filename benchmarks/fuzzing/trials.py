@@ -12,45 +12,13 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import numpy as np
-
-from fuzzing import seeds
-from marsqe.errors import MarsqeError
+from fuzzing import seeds, stored
+from fuzzing.values import WrongError, try_image
 
 OWN = seeds.own()[0]
 """A sound reference of somebody's own."""
 
 ENDINGS = {"jpeg": "jpg", "png": "png", "tiff": "tif", "webp": "webp", "heic": "heic", "bpg": "bpg", "vicar": "VIC"}
-
-
-class WrongError(Exception):
-    """The product accepted an input and made something that it must not."""
-
-
-def try_image(path: Path) -> None:
-    """Open a file; what is accepted must be a whole and proper image."""
-    import marsqe
-    from marsqe.cli.commands import describe
-    from marsqe.enhancement.faithful import cell_for, coefficients_of, project
-    from marsqe.image import to_stored
-
-    image = marsqe.open_image(path)
-    pixels = image.pixels
-    if pixels.dtype not in (np.uint8, np.uint16) or pixels.ndim not in (2, 3) or pixels.shape[2:] not in ((), (3,)):
-        raise WrongError(f"pixels of {pixels.dtype} {pixels.shape}")
-    if not pixels.size or not pixels.flags.c_contiguous or not pixels.flags.writeable or not pixels.dtype.isnative:
-        raise WrongError(f"pixels that later steps cannot take: {pixels.shape} {pixels.flags}")
-    json.dumps(describe(image))
-    if image.orientation not in range(1, 9) or not 1 <= image.full_scale <= image.data_range:
-        raise WrongError(f"orientation {image.orientation}, full scale {image.full_scale}")
-    if image.compression.codec == "JPEG" and pixels.size < 10**6:
-        found = coefficients_of(image)
-        if found is not None:
-            subsampling = image.compression.subsampling or (1, 1)
-            stored = to_stored(pixels, image.orientation).astype(np.float64)
-            moved = project(stored, found, subsampling, cell_for(image.compression))
-            if moved.shape != stored.shape or not np.isfinite(moved).all():
-                raise WrongError("the projection onto its coefficients is not finite")
 
 
 def _image(kind: str, data: bytes, folder: Path) -> None:
@@ -77,12 +45,13 @@ def _pds_pair(kind: str, data: bytes, folder: Path) -> None:
         label.unlink()
 
 
-def _in_folder(folder: Path, name: str, tensors: bytes, card: bytes) -> None:
+def _in_folder(folder: Path, name: str, tensors: bytes, card: bytes) -> contextlib.AbstractContextManager[Any]:
+    """Weights and card in a folder that is the bundled one while this is open: other trials follow in this process."""
     import marsqe.weights
 
     (folder / f"{name}.safetensors").write_bytes(tensors)
     (folder / f"{name}.json").write_bytes(card)
-    marsqe.weights._folder = lambda: folder  # type: ignore[assignment]
+    return mock.patch.object(marsqe.weights, "_folder", lambda: folder)
 
 
 def _safetensors(kind: str, data: bytes, folder: Path) -> None:
@@ -90,8 +59,8 @@ def _safetensors(kind: str, data: bytes, folder: Path) -> None:
     from marsqe.weights import load_weights
 
     facts = {"name": "x", "kind": "swift", "config": {}, "weights_sha256": hashlib.sha256(data).hexdigest()}
-    _in_folder(folder, "x", data, json.dumps(facts).encode())
-    load_weights("x")
+    with _in_folder(folder, "x", data, json.dumps(facts).encode()):
+        load_weights("x")
 
 
 def _card(kind: str, data: bytes, folder: Path) -> None:
@@ -99,10 +68,10 @@ def _card(kind: str, data: bytes, folder: Path) -> None:
     from marsqe.networks import listing, registry
 
     sound = seeds.ROOT / "resources" / "weights" / "marsqe-swift.safetensors"
-    _in_folder(folder, "marsqe-swift", sound.read_bytes(), data)
-    listing.list_models()
-    registry.choose("auto", "cpu")
-    registry.load("marsqe-swift")
+    with _in_folder(folder, "marsqe-swift", sound.read_bytes(), data):
+        listing.list_models()
+        registry.choose("auto", "cpu")
+        registry.load("marsqe-swift")
 
 
 def _dictionary(kind: str, data: bytes, folder: Path) -> None:
@@ -115,8 +84,8 @@ def _dictionary(kind: str, data: bytes, folder: Path) -> None:
         sheet = (seeds.ROOT / "resources" / "dictionary" / "dictionary.png").read_bytes()
         (home / "dictionary.png").write_bytes(sheet)
     (home / "dictionary.json").write_bytes(data)
-    dictionary.files = lambda package: folder  # type: ignore[assignment]
-    dictionary.load_dictionary.__wrapped__()
+    with mock.patch.object(dictionary, "files", lambda package: folder):
+        dictionary.load_dictionary.__wrapped__()
 
 
 def _own(kind: str, data: bytes, folder: Path) -> None:
@@ -134,18 +103,6 @@ def _own(kind: str, data: bytes, folder: Path) -> None:
             if reference.entry is None and not reference.problem:
                 raise WrongError("a reference that is none, and nothing is said of it")
         own.working_dictionary()
-
-
-def _record(kind: str, data: bytes, folder: Path) -> None:
-    """A damaged export: read its record, and make the image again by it."""
-    from marsqe.replaying import replay
-
-    path, source = folder / ("damaged.tif" if data[:2] in (b"II", b"MM") else "damaged.png"), folder / "source.jpg"
-    path.write_bytes(data)
-    source.write_bytes(seeds.jpeg()[0])
-    with contextlib.suppress(MarsqeError):
-        try_image(path)
-    replay(path, source)
 
 
 def _session(kind: str, data: bytes, folder: Path) -> None:
@@ -206,7 +163,10 @@ TRIALS: dict[str, Callable[[str, bytes, Path], None]] = {
     "card": _card,
     "dictionary": _dictionary,
     "own": _own,
-    "record": _record,
+    "record": stored.record,
+    "provenance": stored.provenance,
+    "settings": stored.settings,
+    "ledger": stored.ledger,
     "session": _session,
     "command": _command,
 }

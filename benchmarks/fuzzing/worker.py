@@ -39,6 +39,24 @@ def _forget_peak() -> None:
         return
 
 
+class Children:
+    """Processor time and peak memory of the processes that were started and waited for, which the caller's leave out.
+
+    The peak of one is never less than the caller's memory when it was started: so the system counts.
+    """
+
+    def __init__(self) -> None:
+        self.seconds, self.peak = 0.0, 0
+        os.waitpid = self._wait
+
+    def _wait(self, pid: int, options: int) -> tuple[int, int]:
+        found, status, usage = os.wait4(pid, options)
+        if found:
+            self.seconds += usage.ru_utime + usage.ru_stime
+            self.peak = max(self.peak, usage.ru_maxrss * 1024)
+        return found, status
+
+
 def _place(error: BaseException) -> str:
     """The innermost line that raised, which tells one defect from another."""
     lines = traceback.extract_tb(error.__traceback__)
@@ -55,11 +73,12 @@ def judge(error: BaseException) -> tuple[str, str]:
     return "wrong", f"{_place(error)}: {text[:300]}"
 
 
-def attempt(kind: str, data: bytes, folder: Path, spilled: Any) -> dict[str, Any]:
+def attempt(kind: str, data: bytes, folder: Path, spilled: Any, children: Children) -> dict[str, Any]:
     """Try one input and say what became of it."""
     spilled.seek(0)
     spilled.truncate()
     _forget_peak()
+    children.seconds, children.peak = 0.0, 0
     before, started = _peak(), time.process_time()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -68,7 +87,7 @@ def attempt(kind: str, data: bytes, folder: Path, spilled: Any) -> dict[str, Any
             outcome, detail = "valid", ""
         except BaseException as error:  # a SystemExit from a library is a finding as well
             outcome, detail = judge(error)
-    seconds, peak = time.process_time() - started, _peak() - before
+    seconds, peak = time.process_time() - started + children.seconds, max(_peak() - before, children.peak)
     spilled.seek(0)
     noise = spilled.read(400).decode(errors="replace")
     if outcome != "wrong" and noise:
@@ -81,6 +100,7 @@ def attempt(kind: str, data: bytes, folder: Path, spilled: Any) -> dict[str, Any
 def main() -> None:
     limit = int(sys.argv[1])
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    children = Children()
     answers = os.fdopen(os.dup(1), "w")
     questions = sys.stdin.buffer
     with tempfile.TemporaryFile("w+b", buffering=0) as spilled, tempfile.TemporaryDirectory(prefix="fuzz-") as home:
@@ -90,7 +110,7 @@ def main() -> None:
             question = json.loads(line)
             data = questions.read(question["size"])
             with tempfile.TemporaryDirectory(dir=home) as folder:
-                answer = attempt(question["kind"], data, Path(folder), spilled)
+                answer = attempt(question["kind"], data, Path(folder), spilled, children)
             answers.write(json.dumps(answer) + "\n")
             answers.flush()
 

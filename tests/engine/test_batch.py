@@ -23,6 +23,7 @@ from marsqe.scale.ledger import FOLDER, Ledger
 from marsqe.scale.run import BatchProgress
 from marsqe.scale.sources import collect
 from marsqe.scale.stages import place_whole
+from marsqe.scale.summary import write_summaries
 
 Run = Callable[..., tuple[int, Any]]
 
@@ -171,6 +172,27 @@ def test_torn_last_line_costs_one_result(batch: Run, folder: Path, tmp_path: Pat
     _, document = batch(folder, "-r")
     assert sorted(statuses(document).values()) == ["done", "kept", "kept", "kept"]
     assert set(statuses(batch(folder, "-r")[1]).values()) == {"kept"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[" * 100_000,
+        json.dumps({"output": "\ud800.tif"}),
+        json.dumps({"output": "x" * 5000}),
+        json.dumps({"output": "c.tif", "width": 10**30, "seconds": 10**400, "quality": 1e999, "key": []}),
+    ],
+)
+def test_damaged_lines_of_the_ledger_cost_no_more_than_their_result(tmp_path: Path, line: str) -> None:
+    (tmp_path / FOLDER).mkdir()
+    (tmp_path / "c.tif").write_bytes(b"x")
+    sound = json.dumps({"output": "a.tif", "width": 3})
+    (tmp_path / FOLDER / "ledger.jsonl").write_text(f"{line}\n{sound}\n")
+    (tmp_path / "a.tif").write_bytes(b"x")
+    with Ledger(tmp_path) as ledger:
+        assert ledger.latest["a.tif"]["width"] == 3
+        write_summaries(tmp_path, ledger, [])
+    assert table(tmp_path)["a.tif"]["width"] == "3"
 
 
 def test_two_batches_in_one_folder_are_refused(batch: Run, folder: Path, tmp_path: Path) -> None:

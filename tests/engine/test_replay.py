@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,16 @@ def test_changed_pixels_are_counted(made: Path) -> None:
     assert not found.same_file
     assert (found.different_pixels, found.largest_difference) == (2, 64)
     assert found.differences == ()
+
+
+def test_pixels_that_are_no_picture_are_an_error(made: Path) -> None:
+    with tifffile.TiffFile(made) as file:
+        at = file.pages.first.tags["BitsPerSample"].valueoffset
+    data = bytearray(made.read_bytes())
+    data[at : at + 6] = struct.pack("<3H", 26723, 14882, 8736)
+    made.write_bytes(data)
+    with pytest.raises(ReadError, match="fetch it again"):
+        marsqe.replay(made)
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driver import PATIENCE, User, judge_made_up
-from napari.components import ViewerModel
+from driver import User, at_a_new_workbench, in_front_of, judge_made_up
 from numpy.typing import NDArray
 from PIL import Image
 from pytestqt.qtbot import QtBot
@@ -17,7 +16,6 @@ from pytestqt.qtbot import QtBot
 import marsqe
 from marsqe.codecs.jpeg import encode_jpeg
 from marsqe.samples import sample_path
-from napari_marsqe.workbench import Workbench
 
 SIDES = (160, 200)
 
@@ -75,13 +73,7 @@ def unchanged_preferences() -> Iterator[None]:
 @pytest.fixture
 def user(qtbot: QtBot) -> Iterator[User]:
     """Somebody in front of a workbench without layers."""
-    bench = Workbench(ViewerModel())
-    qtbot.addWidget(bench)
-    bench.resize(340, 700)
-    bench.show()
-    yield User(bench, qtbot)
-    bench.runner.close()
-    qtbot.waitUntil(lambda: bench.runner.is_at_rest, timeout=PATIENCE)
+    yield from at_a_new_workbench(qtbot)
 
 
 @pytest.fixture
@@ -91,13 +83,11 @@ def seen(
     """An image that went through every step, in a window; on the screen for those who click on the canvas."""
     viewer = make_napari_viewer(show=getattr(request, "param", False))
     _, bench = viewer.window.add_plugin_dock_widget("napari-marsqe", "MarsQE Workbench")
-    user = User(bench, qtbot)
-    user.opens(jpeg, png)
-    bench.run_all()
-    user.wait(lambda: user.case.judgement is not None)
-    yield user
-    bench.runner.close()
-    qtbot.waitUntil(lambda: bench.runner.is_at_rest, timeout=PATIENCE)
+    with in_front_of(bench, qtbot) as user:
+        user.opens(jpeg, png)
+        bench.run_all()
+        user.wait(lambda: user.case.judgement is not None)
+        yield user
 
 
 @pytest.fixture
@@ -111,8 +101,6 @@ def judged(
     """As ``seen``, at once: the results are made up, and shown as the steps show theirs. ``show`` puts it on screen."""
     viewer = make_napari_viewer(show=getattr(request, "param", False))
     _, bench = viewer.window.add_plugin_dock_widget("napari-marsqe", "MarsQE Workbench")
-    user = User(bench, qtbot)
-    judge_made_up(bench, marsqe.open_image(jpeg), marsqe.MarsImage.from_array(truth, metadata={"name": "sol_0766"}))
-    yield user
-    bench.runner.close()
-    qtbot.waitUntil(lambda: bench.runner.is_at_rest, timeout=PATIENCE)
+    with in_front_of(bench, qtbot) as user:
+        judge_made_up(bench, marsqe.open_image(jpeg), marsqe.MarsImage.from_array(truth, metadata={"name": "sol_0766"}))
+        yield user

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from napari.components import ViewerModel
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
@@ -58,6 +60,24 @@ class User:
     @property
     def case(self) -> Any:
         return self.bench.session.case
+
+
+@contextmanager
+def in_front_of(bench: Workbench, qtbot: QtBot) -> Iterator[User]:
+    """Somebody who leaves nothing running."""
+    yield User(bench, qtbot)
+    bench.runner.close()
+    qtbot.waitUntil(lambda: bench.runner.is_at_rest, timeout=PATIENCE)
+
+
+def at_a_new_workbench(qtbot: QtBot) -> Iterator[User]:
+    """Somebody in front of a workbench without layers, for fixtures."""
+    bench = Workbench(ViewerModel())
+    qtbot.addWidget(bench)
+    bench.resize(340, 700)
+    bench.show()
+    with in_front_of(bench, qtbot) as user:
+        yield user
 
 
 def canvas_of(user: User) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driver import PATIENCE, User
+from driver import User, at_a_new_workbench
 from napari.components import ViewerModel
 from napari.layers import Layer
 from pytestqt.qtbot import QtBot
@@ -32,13 +32,7 @@ from napari_marsqe.writer import write_session
 @pytest.fixture
 def another(qtbot: QtBot) -> Iterator[User]:
     """Somebody in front of a second, empty workbench: the next day."""
-    bench = Workbench(ViewerModel())
-    qtbot.addWidget(bench)
-    bench.resize(340, 700)
-    bench.show()
-    yield User(bench, qtbot)
-    bench.runner.close()
-    qtbot.waitUntil(lambda: bench.runner.is_at_rest, timeout=PATIENCE)
+    yield from at_a_new_workbench(qtbot)
 
 
 def look(layer: Any) -> dict[str, Any]:

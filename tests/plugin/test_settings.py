@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import napari.settings
 import numpy as np
 import pytest
 from napari.components import ViewerModel
@@ -17,7 +19,7 @@ from marsqe.networks.registry import AUTO, PRESETS
 from marsqe.terrain import PALETTES, Terrain
 from napari_marsqe import settings
 from napari_marsqe.layers import Frame, terrain_layer
-from napari_marsqe.settings import EngineSettings, engine_settings
+from napari_marsqe.settings import EngineSettings, engine_settings, remember
 from napari_marsqe.wording import chip
 from napari_marsqe.workbench import Workbench
 
@@ -42,6 +44,26 @@ def test_defaults_are_the_same_in_code_and_manifest(preferences: Any) -> None:
 def test_every_model_can_be_preferred(preferences: Any, model: str) -> None:
     preferences.model = model
     assert engine_settings().model == model
+
+
+@pytest.mark.parametrize(
+    "content", ["- a list", "engine: [", "engine: {quality: 1000, batch: none}", "1: 2", "engine: null"]
+)
+def test_a_damaged_file_of_settings_is_told_and_passed_over(
+    content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "napari-marsqe.yaml").write_text(content)
+    monkeypatch.setattr(napari.settings, "_PLUGIN_SETTINGS", {})
+    monkeypatch.setattr(napari.settings, "_CFG_PATH", str(tmp_path / "settings.yaml"))
+    said: list[str] = []
+    monkeypatch.setattr("napari_marsqe.settings.tell", said.append)
+    assert engine_settings() == EngineSettings()
+    remember("quality", 40)
+    if content in ("- a list", "1: 2"):  # of all others napari tells, and sets them aside
+        assert "cannot be read" in said[0]
+        assert "napari-marsqe.yaml" in said[0]
+    else:
+        assert not said
 
 
 @pytest.mark.parametrize("quality", [0, 101])

@@ -83,13 +83,16 @@ def stored_numbers(file: Path) -> NDArray[Any]:
     Raises
     ------
     ReadError
-        If the file cannot be read.
+        If the file cannot be read, or that page is no picture.
     """
     try:
         with decoding("TIFF"), TiffFile(file) as tiff:
             page = tiff.pages.first
             check_size(page.imagewidth, page.imagelength)
-            return page.asarray()
+            numbers = page.asarray()
+            if numbers.ndim not in (2, 3) or not numbers.size:
+                raise ValueError(f"its first page has the shape {numbers.shape}")
+            return numbers
     except ReadError as error:
         raise ReadError(f"cannot open {file}: {error}") from error.__cause__
 

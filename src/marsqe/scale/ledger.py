@@ -103,8 +103,10 @@ class Ledger:
         for line in content.splitlines():
             try:
                 record = json.loads(line)
+                # What no file's name can hold would stop the tables.
+                json.dumps(record, ensure_ascii=False).encode("utf-8", "surrogateescape")
                 latest[str(record["output"])] = record
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 continue
         return latest
 

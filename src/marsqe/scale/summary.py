@@ -64,11 +64,17 @@ def rows_of(ledger: Ledger, records: Sequence[Record]) -> list[Record]:
     finished = {
         name: record | {"status": DONE}
         for name, record in ledger.latest.items()
-        if (ledger.folder.parent / name).is_file()
+        if _is_there(ledger.folder.parent / name)
     }
     failed = {record["output"]: record for record in records if record["status"] == FAILED}
     together = finished | failed
     return [{column: together[name].get(column) for column in COLUMNS} for name in sorted(together)]
+
+
+def _is_there(path: Path) -> bool:
+    with suppress(OSError):  # of a name that is too long, as a damaged ledger may hold
+        return path.is_file()
+    return False
 
 
 def write_summaries(out: Path, ledger: Ledger, records: Sequence[Record]) -> list[Path]:
@@ -108,6 +114,7 @@ def _typed(value: object, kind: type) -> object:
         return None
     if kind is str:
         return str(value).encode("utf-8", "replace").decode()
-    with suppress(ValueError, TypeError):
-        return kind(value)
+    with suppress(ValueError, TypeError, OverflowError):
+        typed = kind(value)
+        return typed if kind is not int or abs(typed) < 2**63 else None
     return None
