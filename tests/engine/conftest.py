@@ -95,3 +95,17 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for seed, split in enumerate(VALIDATION):
         put(folder, split, "v.png", texture(41, 50, seed=90 + seed))
     return folder
+
+
+@pytest.fixture
+def terrain_by_rule(understood: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The rule of ``understood`` at every size: stripes of the whole image, in windows, too."""
+    from marsqe.enhancement import pipeline
+    from marsqe.scale import mosaic
+    from marsqe.segmentation.large import LargeTerrain
+
+    def steps(read: Any, header: Any, device: str = "auto") -> Any:
+        terrain = yield from pipeline.segment_steps(header, device)
+        return LargeTerrain(terrain.labels, None, header.shape, terrain.source)
+
+    monkeypatch.setattr(mosaic, "segment_large_steps", steps)

@@ -20,7 +20,6 @@ from marsqe.progress import run
 from marsqe.read import large
 from marsqe.read.pyramid import open_levels
 from marsqe.read.rows import TiffRows
-from marsqe.scale import mosaic
 from marsqe.scale.mosaic import enhance_large_steps
 from marsqe.segmentation.large import reduce_steps
 from marsqe.segmentation.prepare import resized, to_rgb8
@@ -41,19 +40,6 @@ def tiff(path: Path, pixels: Any, **options: Any) -> Path:
 
 def sixteen(*shape: int) -> Any:
     return (texture(*shape, colour=False).astype(np.uint16) * 16) + 5
-
-
-@pytest.fixture
-def terrain_by_rule(understood: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The rule of ``understood`` at every size: stripes of the whole image, in windows, too."""
-    from marsqe.enhancement import pipeline
-    from marsqe.segmentation.large import LargeTerrain
-
-    def steps(read: Any, header: Any, device: str = "auto") -> Any:
-        terrain = yield from pipeline.segment_steps(header, device)
-        return LargeTerrain(terrain.labels, None, header.shape, terrain.source)
-
-    monkeypatch.setattr(mosaic, "segment_large_steps", steps)
 
 
 MAKERS = {

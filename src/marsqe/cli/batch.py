@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import time
 from argparse import ArgumentParser, Namespace
@@ -12,6 +13,7 @@ from typing import Any
 from marsqe.cli.output import Outcome, emit, say
 from marsqe.errors import SettingError
 from marsqe.progress import Steps
+from marsqe.read.limits import LARGE
 
 
 def add_batch(commands: Any, *parents: ArgumentParser) -> None:
@@ -32,6 +34,14 @@ def add_batch(commands: Any, *parents: ArgumentParser) -> None:
     p.add_argument("--model", default="auto", metavar="NAME", help="a model of `marsqe models` (default: auto)")
     p.add_argument("--no-faithful", action="store_true", help="let coefficients leave their quantization cells")
     p.add_argument("--ending", choices=(".tif", ".png"), default=".tif", help="of the results (default: .tif)")
+    p.add_argument(
+        "--windows-above",
+        type=_megapixels,
+        default=LARGE,
+        metavar="MP",
+        help="megapixels above which an image is read, enhanced and written in windows, in little memory, as a TIFF "
+        f"with smaller levels (default: {LARGE // 10**6})",
+    )
     who = p.add_mutually_exclusive_group()
     who.add_argument("--workers", type=_count, default=1, metavar="N", help="processes of this machine (default: 1)")
     who.add_argument("--scheduler", metavar="ADDRESS", help="a running Dask scheduler, for example tcp://host:8786")
@@ -46,12 +56,24 @@ def _count(text: str) -> int:
     return value
 
 
+def _megapixels(text: str) -> int:
+    value = float(text)
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError("give megapixels, 0 or more")
+    return round(value * 1e6)
+
+
 def run(arguments: Namespace) -> int:
     """Run the batch and return the exit code."""
     from marsqe.scale import Report, Settings, batch_steps
     from marsqe.scale.sources import collect
 
-    settings = Settings(arguments.model, arguments.device, faithful=not arguments.no_faithful, ending=arguments.ending)
+    settings = Settings(
+        *(arguments.model, arguments.device),
+        faithful=not arguments.no_faithful,
+        ending=arguments.ending,
+        windows_above=arguments.windows_above,
+    )
     sources = collect(
         arguments.inputs,
         arguments.out,

@@ -14,7 +14,8 @@ from marsqe.judgement.residual import delta_psnr_classes, delta_psnr_tiles, resi
 from marsqe.results import Judgement
 from marsqe.terrain import Terrain
 
-_SSIM_WINDOW = 11
+SSIM_WINDOW = 11
+"""Side of the window of :func:`ssim` in pixels."""
 
 
 def psnr(image: Pixels, truth: Pixels) -> float:
@@ -32,18 +33,29 @@ def ssim(image: Pixels, truth: Pixels) -> float:
 
     NaN for images smaller than the window of 11 pixels.
     """
-    if min(image.shape[:2]) < _SSIM_WINDOW:
+    if min(image.shape[:2]) < SSIM_WINDOW:
         return float("nan")
-    return float(
-        structural_similarity(
-            image,
-            truth,
-            data_range=int(np.iinfo(truth.dtype).max),
-            channel_axis=2 if image.ndim == 3 else None,
-            gaussian_weights=True,
-            sigma=1.5,
-            use_sample_covariance=False,
-        )
+    return float(_similarity(image, truth, full=False))
+
+
+def ssim_map(image: Pixels, truth: Pixels) -> NDArray[np.float64]:
+    """What :func:`ssim` is the mean of: (H - 10, W - 10) or (H - 10, W - 10, 3), where windows lie in the image."""
+    _, similar = _similarity(image, truth, full=True)
+    edge = SSIM_WINDOW // 2
+    inside: NDArray[np.float64] = similar[edge:-edge, edge:-edge]
+    return inside
+
+
+def _similarity(image: Pixels, truth: Pixels, *, full: bool) -> Any:
+    return structural_similarity(
+        image,
+        truth,
+        data_range=int(np.iinfo(truth.dtype).max),
+        channel_axis=2 if image.ndim == 3 else None,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        full=full,
     )
 
 
@@ -66,11 +78,8 @@ def judge(
         If shapes or dtypes differ.
     """
     for name, other in (("compressed image", compressed), ("truth", truth)):
-        if other is not None and (other.shape != enhanced.shape or other.dtype != enhanced.dtype):
-            raise SettingError(
-                f"the {name} is {_describe(other)}, but the enhanced image is {_describe(enhanced)}; "
-                "choose images of the same size, channels and depth"
-            )
+        if other is not None:
+            check_alike(other, enhanced, name)
     if terrain is not None and terrain.labels.shape != enhanced.shape[:2]:
         raise SettingError("the terrain labels and the enhanced image differ in size; segment this image again")
     change = residual(enhanced, compressed)
@@ -89,6 +98,15 @@ def judge(
         {} if terrain is None else delta_psnr_classes(before, after, terrain),
         metrics,
     )
+
+
+def check_alike(other: NDArray[Any], enhanced: NDArray[Any], name: str) -> None:
+    """Raise a SettingError if an image cannot be compared with the enhanced one."""
+    if other.shape != enhanced.shape or other.dtype != enhanced.dtype:
+        raise SettingError(
+            f"the {name} is {_describe(other)}, but the enhanced image is {_describe(enhanced)}; "
+            "choose images of the same size, channels and depth"
+        )
 
 
 def _difference(after: float, before: float) -> float:

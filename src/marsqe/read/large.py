@@ -18,12 +18,10 @@ from marsqe.errors import MarsqeError, ReadError
 from marsqe.image import MarsImage, Pixels
 from marsqe.read import source
 from marsqe.read.boundary import decoding
+from marsqe.read.limits import LARGE
 from marsqe.read.names import identify
 from marsqe.read.opener import open_image
 from marsqe.read.rows import RawRows, Rows, TiffRows
-
-LARGE: Final = 24_000_000
-"""Pixels above which an image is enhanced in windows; the largest single frames of rovers have 20 million."""
 
 _PLAIN: Final = {PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB}
 

@@ -15,6 +15,9 @@ MAX_PIXELS: Final = 400_000_000
 MAX_BYTES: Final = 4 * 1024**3
 """Largest file in bytes; no image within the other two limits needs more."""
 
+LARGE: Final = 24_000_000
+"""Pixels above which an image is enhanced in windows; the largest single frames of rovers have 20 million."""
+
 DEFLATE: Final = 1032
 """Most bytes that one byte of deflated data can stand for."""
 

@@ -13,7 +13,7 @@ from marsqe.errors import ExportError
 from marsqe.progress import Progress, Steps
 from marsqe.scale.crew import Crew, Inline, Update
 from marsqe.scale.ledger import Ledger, Record
-from marsqe.scale.settings import Settings, fingerprint, resolved
+from marsqe.scale.settings import Settings, fingerprint, resolved, windows_above
 from marsqe.scale.sources import Source
 from marsqe.scale.stages import FAILED, KEPT, Task
 from marsqe.scale.summary import write_summaries
@@ -93,7 +93,7 @@ def batch_steps(
     chosen = resolved(settings or Settings())
     workers = crew or Inline()
     with Ledger(out) as ledger:
-        tasks = _tasks(sources, out, ledger, fingerprint(chosen))
+        tasks = _tasks(sources, out, ledger, chosen)
         records: dict[str, Record] = {}
         try:
             yield from _follow(tasks, chosen, workers, ledger, records)
@@ -104,7 +104,8 @@ def batch_steps(
     return Report(ordered, summaries)
 
 
-def _tasks(sources: Sequence[Source], out: Path, ledger: Ledger, mark: str) -> list[Task]:
+def _tasks(sources: Sequence[Source], out: Path, ledger: Ledger, settings: Settings) -> list[Task]:
+    mark, above = fingerprint(settings), windows_above(settings)
     return [
         Task(
             source=str(source.path),
@@ -114,6 +115,7 @@ def _tasks(sources: Sequence[Source], out: Path, ledger: Ledger, mark: str) -> l
             fingerprint=mark,
             truth=None if source.truth is None else str(source.truth),
             before=ledger.latest.get(source.output),
+            windows_above=above,
         )
         for source in sources
     ]

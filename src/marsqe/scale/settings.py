@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from marsqe.errors import SettingError
+from marsqe.read.limits import LARGE
 
 ENDINGS: Final = (".tif", ".png")
 """Of results: TIFF, or PNG for those who cannot use it."""
@@ -33,6 +34,10 @@ class Settings:
         Tiles at once; no part of the fingerprint either.
     ending : str
         One of ``ENDINGS``.
+    windows_above : int
+        Pixels above which an image is read, enhanced and written in windows, as ``marsqe enhance --windowed`` does:
+        memory is bounded, and the pixels are the same but for rounding, so it is no part of the fingerprint. PNG, and
+        models that look at the whole image at once, take images whole whatever it says.
     """
 
     model: str = "auto"
@@ -40,6 +45,7 @@ class Settings:
     faithful: bool = True
     batch: int = 8
     ending: str = ".tif"
+    windows_above: int = LARGE
 
     def __post_init__(self) -> None:
         if self.ending not in ENDINGS:
@@ -78,9 +84,18 @@ def fingerprint(settings: Settings) -> str:
         "terrain": _weights_hash(WEIGHTS),
         "dictionary": working_dictionary().sha256 if find(settings.model).uses_references else None,
     }
-    for name in ("device", "batch"):
+    for name in ("device", "batch", "windows_above"):
         del facts[name]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def windows_above(settings: Settings) -> int | None:
+    """Pixels above which images are enhanced in windows; None where these settings have to see them whole."""
+    from marsqe.networks.registry import find
+
+    if settings.ending != ".tif" or find(settings.model).uses_labels:
+        return None
+    return settings.windows_above
 
 
 def _weights_hash(name: str) -> str | None:

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ class Task:
     truth : str or None
     before : dict or None
         What the ledger says of a result of this name.
+    windows_above : int or None
+        Pixels above which the image is enhanced in windows; None for never.
     """
 
     source: str
@@ -49,13 +52,15 @@ class Task:
     fingerprint: str
     truth: str | None = None
     before: Record | None = None
+    windows_above: int | None = None
 
 
 @dataclass(frozen=True)
 class Loaded:
     """What reading gives: a record, where the result is there already, else the image to enhance.
 
-    ``earlier`` holds the pixels of a finished result that is only to be compared with a truth.
+    ``earlier`` holds the pixels of a finished result that is only to be compared with a truth. Of an image that is to
+    be enhanced in windows nothing is read yet: ``large`` says what is to be done.
     """
 
     task: Task
@@ -65,15 +70,25 @@ class Loaded:
     problem: str | None = None
     earlier: MarsImage | None = None
     record: Record | None = None
+    large: Large | None = None
+
+
+@dataclass(frozen=True)
+class Large:
+    """An image that is not to be held: whether its result is ``finished``, and the hash of its truth, if any."""
+
+    finished: bool
+    truth_sha256: str | None
 
 
 @dataclass(frozen=True)
 class Computed:
-    """An enhancement, or nothing where it was there before, and its record."""
+    """An enhancement, or the file it is in already, or neither where it was there before; and its record."""
 
     task: Task
     record: Record
     result: Enhancement | None = None
+    file: Path | None = None
 
 
 def read(task: Task) -> Loaded:
@@ -89,9 +104,12 @@ def read(task: Task) -> Loaded:
     key = hashlib.sha256(f"{task.fingerprint}{digest}".encode()).hexdigest()
     before = task.before or {}
     finished = before.get("key") == key and _size(Path(task.target)) == before.get("output_bytes")
-    truth, problem, truth_digest = _read_truth(task)
+    large = task.windows_above is not None and _pixels(source) > task.windows_above
+    truth, problem, truth_digest = _read_truth(task, whole=not large)
     if finished and (truth_digest is None or truth_digest == before.get("truth_sha256")) and problem is None:
         return Loaded(task, key, record=before | {"status": KEPT})
+    if large:
+        return Loaded(task, key, problem=problem, large=Large(finished, truth_digest))
     image = marsqe.open_image(source)
     earlier = marsqe.open_image(task.target) if finished else None
     return Loaded(task, key, image, truth, problem, earlier)
@@ -101,6 +119,10 @@ def compute(loaded: Loaded, settings: Settings) -> Steps[Computed]:
     """Enhance, and compare with the truth where there is one."""
     if loaded.record is not None:
         return Computed(loaded.task, loaded.record)
+    if loaded.large is not None:
+        from marsqe.scale.windowed import compute_large
+
+        return (yield from compute_large(loaded, loaded.large, settings))
     assert loaded.image is not None
     image, problem = loaded.image, loaded.problem
     result: Enhancement | None = None
@@ -108,7 +130,7 @@ def compute(loaded: Loaded, settings: Settings) -> Steps[Computed]:
         result = yield from marsqe.enhance_steps(
             image, settings.model, settings.device, faithful=settings.faithful, batch=settings.batch
         )
-        facts = _facts(image, loaded, settings) | {
+        facts = facts_of(image, loaded, settings) | {
             "status": DONE,
             "device": result.device,
             "seconds": round(result.seconds, 3),
@@ -126,9 +148,16 @@ def compute(loaded: Loaded, settings: Settings) -> Steps[Computed]:
         problem = str(error)
         metrics = marsqe.judge(pixels, compressed=image.pixels).metrics
     facts |= metrics
-    facts["truth_sha256"] = None if loaded.truth is None or problem else loaded.truth.sha256
-    facts["problem"] = f"its truth {loaded.task.truth}: {problem}" if problem else None
+    facts |= about_truth(loaded.task, problem, None if loaded.truth is None else loaded.truth.sha256)
     return Computed(loaded.task, facts, result)
+
+
+def about_truth(task: Task, problem: str | None, sha256: str | None) -> Record:
+    """What a record says of the truth: which it was, or why it could not be used."""
+    return {
+        "truth_sha256": None if problem else sha256,
+        "problem": f"its truth {task.truth}: {problem}" if problem else None,
+    }
 
 
 def write(computed: Computed) -> Record:
@@ -139,11 +168,16 @@ def write(computed: Computed) -> Record:
     ExportError
         If it cannot be written, or a file of that name is none of ours.
     """
-    if computed.result is None:
+    file, result = computed.file, computed.result
+    if file is None and result is None:
         return computed.record
     task, target = computed.task, Path(computed.task.target)
-    _refuse_foreign(target, task, str(computed.record["source_sha256"]))
-    place_whole(target, Path(task.parts), computed.result.save)
+    try:
+        _refuse_foreign(target, task, str(computed.record["source_sha256"]))
+        place_whole(target, Path(task.parts), result.save if result is not None else partial(os.replace, file))
+    finally:
+        if file is not None:
+            file.unlink(missing_ok=True)
     return computed.record | {"output_bytes": target.stat().st_size}
 
 
@@ -199,18 +233,27 @@ def _size(path: Path) -> int | None:
         return None
 
 
-def _read_truth(task: Task) -> tuple[MarsImage | None, str | None, str | None]:
-    """The truth, or what is wrong with it, and its hash."""
+def _pixels(path: Path) -> int:
+    from marsqe.read.large import size_of
+
+    height, width = size_of(path) or (0, 0)
+    return height * width
+
+
+def _read_truth(task: Task, *, whole: bool) -> tuple[MarsImage | None, str | None, str | None]:
+    """The truth, or what is wrong with it, and its hash; if not ``whole``, only the hash."""
     if task.truth is None:
         return None, None, None
     try:
+        if not whole:
+            return None, None, _digest(Path(task.truth))
         truth = marsqe.open_image(task.truth)
     except MarsqeError as error:
         return None, str(error), None
     return truth, None, truth.sha256
 
 
-def _facts(image: MarsImage, loaded: Loaded, settings: Settings) -> Record:
+def facts_of(image: MarsImage, loaded: Loaded, settings: Settings) -> Record:
     """What a summary says of an image and of how it was enhanced."""
     compression, product = image.compression, image.product
     height, width = image.shape
