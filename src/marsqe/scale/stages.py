@@ -168,13 +168,17 @@ def write(computed: Computed) -> Record:
     ExportError
         If it cannot be written, or a file of that name is none of ours.
     """
-    file, result = computed.file, computed.result
-    if file is None and result is None:
+    file, save = computed.file, None
+    if file is not None:
+        save = partial(os.replace, file)
+    elif computed.result is not None:
+        save = computed.result.save
+    if save is None:
         return computed.record
     task, target = computed.task, Path(computed.task.target)
     try:
         _refuse_foreign(target, task, str(computed.record["source_sha256"]))
-        place_whole(target, Path(task.parts), result.save if result is not None else partial(os.replace, file))
+        place_whole(target, Path(task.parts), save)
     finally:
         if file is not None:
             file.unlink(missing_ok=True)
