@@ -122,7 +122,7 @@ class Inline:
 
     def _write_all(self, computed: queue.Queue[Computed | None], emit: Emit) -> None:
         while (item := computed.get()) is not None:
-            if item.result is not None:
+            if item.save is not None:
                 emit(Update(item.task.name, "writing"))
             record = _guarded(item.task, emit, partial(write, item))
             if record is not None:

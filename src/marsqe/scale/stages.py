@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,11 +82,11 @@ class Large:
 
 @dataclass(frozen=True)
 class Computed:
-    """An enhancement, or the file it is in already, or neither where it was there before; and its record."""
+    """A record, and what writes the result, unless it was there before; ``file`` is the batch's own that holds it."""
 
     task: Task
     record: Record
-    result: Enhancement | None = None
+    save: Callable[[Path], Any] | None = None
     file: Path | None = None
 
 
@@ -149,7 +148,7 @@ def compute(loaded: Loaded, settings: Settings) -> Steps[Computed]:
         metrics = marsqe.judge(pixels, compressed=image.pixels).metrics
     facts |= metrics
     facts |= about_truth(loaded.task, problem, None if loaded.truth is None else loaded.truth.sha256)
-    return Computed(loaded.task, facts, result)
+    return Computed(loaded.task, facts, None if result is None else result.save)
 
 
 def about_truth(task: Task, problem: str | None, sha256: str | None) -> Record:
@@ -168,20 +167,15 @@ def write(computed: Computed) -> Record:
     ExportError
         If it cannot be written, or a file of that name is none of ours.
     """
-    file, save = computed.file, None
-    if file is not None:
-        save = partial(os.replace, file)
-    elif computed.result is not None:
-        save = computed.result.save
-    if save is None:
+    if computed.save is None:
         return computed.record
     task, target = computed.task, Path(computed.task.target)
     try:
         _refuse_foreign(target, task, str(computed.record["source_sha256"]))
-        place_whole(target, Path(task.parts), save)
+        place_whole(target, Path(task.parts), computed.save)
     finally:
-        if file is not None:
-            file.unlink(missing_ok=True)
+        if computed.file is not None:
+            computed.file.unlink(missing_ok=True)
     return computed.record | {"output_bytes": target.stat().st_size}
 
 

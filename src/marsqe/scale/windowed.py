@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import uuid
+from functools import partial
 from pathlib import Path
 
 from marsqe.errors import MarsqeError
@@ -45,7 +47,7 @@ def compute_large(loaded: Loaded, large: Large, settings: Settings) -> Steps[Com
     except BaseException:
         file.unlink(missing_ok=True)
         raise
-    return Computed(task, facts, file=file)
+    return Computed(task, facts, partial(os.replace, file), file)
 
 
 def _compared(loaded: Loaded, large: Large, enhanced: Path) -> Steps[Record]:
