@@ -44,6 +44,7 @@ def describe_image(image: MarsImage, truth: str | None) -> str:
     else:
         lines.append(f"{compression.summary()}.")
     lines += [f"{escape(text)}." for text in (image.product.summary(), caution(image)) if text]
+    lines += [f"<b>Careful:</b> {escape(text)}." for text in image.warnings]
     lines.append(f"Truth: {escape(truth)}." if truth else "Truth: none, so gains cannot be measured.")
     return "<br>".join(lines)
 

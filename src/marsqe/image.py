@@ -174,7 +174,8 @@ class MarsImage:
     orientation : int
         EXIF orientation 1-8 that was applied; the JPEG grid starts at the corner of the *stored* frame.
     metadata : dict
-        What else the file carried and an export should keep: "resolution" (x, y, unit), "icc", "exif" bytes.
+        What else the file carried and an export should keep: "resolution" (x, y, unit), "icc", "exif" bytes;
+        and "warnings", sentences (:attr:`warnings`).
     """
 
     pixels: Pixels
@@ -213,6 +214,11 @@ class MarsImage:
     def shape(self) -> tuple[int, int]:
         """Height and width."""
         return self.pixels.shape[0], self.pixels.shape[1]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What to know of the file before its pixels are trusted; sentences without capital and full stop."""
+        return tuple(map(str, self.metadata.get("warnings", ())))
 
     @property
     def is_colour(self) -> bool:

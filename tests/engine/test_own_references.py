@@ -229,7 +229,7 @@ def damage_size(card: Path) -> None:
 
 
 def damage_class(card: Path) -> None:
-    card.write_text(card.read_text().replace('"rock"', '"lava"'))
+    card.write_text(card.read_text().replace('"rock"', r'"\ud800"'))
 
 
 def damage_claim(card: Path) -> None:
@@ -253,7 +253,7 @@ def swell(card: Path) -> None:
     [
         (damage_pixels, "not the one that its card names"),
         (damage_size, "129 x 128"),
-        (damage_class, "'lava' is none of"),
+        (damage_class, r"'\ud800' is none of"),
         (damage_claim, "not that of its class"),
         (damage_type, "otherwise: x"),
         (damage_fields, "otherwise: run"),

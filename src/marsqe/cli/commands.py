@@ -27,9 +27,14 @@ def info(arguments: Namespace) -> int:
         kind = "colour" if r["channels"] == 3 else "gray"
         size = f"{r['width']} x {r['height']}, {kind}, {r['bits']}-bit"
         facts = [size, r["product"].get("summary", ""), r["compression"]["summary"], f"SHA-256 {r['sha256'][:12]}"]
-        return f"{r['input']}: {'; '.join(filter(None, facts))}"
+        return f"{r['input']}: {'; '.join(filter(None, facts))}{careful(r)}"
 
     return emit(for_each(arguments.inputs, work), arguments.json, line)
+
+
+def careful(result: dict[str, Any]) -> str:
+    """What to know of an input, as the end of its line; empty where there is nothing."""
+    return "".join(f"; careful: {text}" for text in result.get("warnings", ()))
 
 
 def describe(image: MarsImage) -> dict[str, Any]:
@@ -42,6 +47,7 @@ def describe(image: MarsImage) -> dict[str, Any]:
         "bits": image.pixels.dtype.itemsize * 8,
         "sha256": image.sha256,
         "orientation": image.orientation,
+        "warnings": list(image.warnings),
         "compression": {
             "codec": c.codec,
             "lossy": c.lossy,
@@ -103,13 +109,14 @@ def enhance(arguments: Namespace) -> int:
             "terrain": result.terrain.shares(),
             "depth": options.depth,
             "windowed": False,
+            "warnings": list(image.warnings),
             **gains,
         }
 
     def line(r: dict[str, Any]) -> str:
         numbers = "; 32-bit numbers within the JPEG's intervals" if r.get("depth") == "float" else ""
         head = f"{r['input']} -> {r['output']} ({r['model']} on {r['device']}, {r['seconds']:.1f} s{numbers})"
-        return head + gains_in_words(r)
+        return head + gains_in_words(r) + careful(r)
 
     return emit(for_each(arguments.inputs, work), arguments.json, line)
 

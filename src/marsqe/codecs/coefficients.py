@@ -75,6 +75,11 @@ def coefficients_from_bytes(data: bytes) -> Coefficients:
 
 def components_of(data: bytes, count: int) -> tuple[NDArray[np.int16], ...]:
     """Components of JPEG bytes that a decoder has judged to be whole; see :class:`Coefficients`."""
+    return components_and_remarks(data, count)[0]
+
+
+def components_and_remarks(data: bytes, count: int) -> tuple[tuple[NDArray[np.int16], ...], list[bytes]]:
+    """The same, and what libjpeg said of them, line by line."""
     import jpeglib
 
     # jpeglib takes paths only and hands them to C; a copy of the bytes that were judged, under a plain name, is safe
@@ -89,12 +94,12 @@ def components_of(data: bytes, count: int) -> tuple[NDArray[np.int16], ...]:
                 "another folder in the environment variable TMPDIR"
             ) from error
         try:
-            with libjpeg_quiet():
+            with libjpeg_quiet() as said:
                 stored = jpeglib.read_dct(str(copy))
                 parts = (stored.Y,) if count == 1 else (stored.Y, stored.Cb, stored.Cr)
         except (OSError, ValueError, IndexError) as error:
             raise ReadError("its JPEG coefficients cannot be read; the file is damaged: fetch it again") from error
-        return tuple(np.array(part, dtype=np.int16) for part in parts)
+        return tuple(np.array(part, dtype=np.int16) for part in parts), said
 
 
 def without_remarks(data: bytes) -> bytes:

@@ -232,6 +232,7 @@ def provenance_of(
             "name": image.path.name if image.path else image.name,
             "sha256": image.sha256,
             "compression": image.compression.summary(),
+            **({"warnings": list(image.warnings)} if image.warnings else {}),
         },
         "model": {"name": preset.name, "weights_sha256": read_card(preset.name)["weights_sha256"]},
         "terrain": {"source": terrain.source, "sha256": hashlib.sha256(terrain.labels.tobytes()).hexdigest()},

@@ -201,7 +201,7 @@ def _entry(card: Path) -> OwnEntry:
     if wrong:
         raise ReadError(f"its card lacks or has otherwise: {', '.join(wrong)}")
     if found["terrain"] not in CLASSES:
-        raise ReadError(f"its class '{found['terrain']}' is none of {', '.join(CLASSES)}")
+        raise ReadError(f"its class {found['terrain']!r} is none of {', '.join(CLASSES)}")
     return OwnEntry(**found)
 
 

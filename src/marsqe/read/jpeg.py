@@ -8,19 +8,20 @@ from typing import Any
 import numpy as np
 from PIL.JpegImagePlugin import JpegImageFile
 
+from marsqe.codecs.damage import signs_of_damage
 from marsqe.codecs.jpeg import Table, estimate_quality
 from marsqe.errors import ReadError
 from marsqe.image import Compression
 from marsqe.read.boundary import Decoded, decoding
 from marsqe.read.exif import Resolution, gather, parse_exif, resolution_of
-from marsqe.read.limits import check_coded, check_size
+from marsqe.read.limits import MOST_CHECKED, check_coded, check_size
 
 _LEAST_BITS = 1
 """Huffman codes have no fewer for a block of 8 x 8 pixels."""
 
 
 def read_jpeg(data: bytes) -> Decoded:
-    """Decode a JPEG file.
+    """Decode a JPEG file. Where something speaks for damage, ``metadata["warnings"]`` says so.
 
     Raises
     ------
@@ -32,6 +33,14 @@ def read_jpeg(data: bytes) -> Decoded:
         image = JpegImageFile(io.BytesIO(data))
         compression, orientation, metadata = jpeg_facts(image, data)
         pixels = np.asarray(image)
+    if pixels.shape[0] * pixels.shape[1] <= MOST_CHECKED:
+        assert compression.tables is not None
+        signs = signs_of_damage(data, compression.tables)
+        if signs:
+            metadata["warnings"] = [
+                f"this JPEG may be damaged ({'; '.join(signs)}): look for blocks that do not belong, compare its "
+                "SHA-256 with the archive's, or fetch it again"
+            ]
     return Decoded(pixels, compression, orientation, metadata)
 
 

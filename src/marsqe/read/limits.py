@@ -21,6 +21,9 @@ LARGE: Final = 24_000_000
 DEFLATE: Final = 1032
 """Most bytes that one byte of deflated data can stand for."""
 
+MOST_CHECKED: Final = 24_000_000
+"""Pixels of a JPEG up to which its coefficients are looked at for damage; larger ones are never held as a whole."""
+
 
 def check_size(width: int, height: int) -> None:
     """Refuse an image that is too large to be sensible.

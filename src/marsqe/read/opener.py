@@ -82,7 +82,8 @@ def open_image(path: str | os.PathLike[str]) -> MarsImage:
         ``pixels`` are upright and ``orientation`` is what was applied (:func:`marsqe.image.to_stored` undoes it).
         ``metadata`` holds, where the file does, "resolution" (x, y, "inch" | "centimeter" | "none"), "icc" bytes and
         "exif" bytes (beginning with ``Exif\0\0``, orientation set to 1), and for JPEG "colour_transform"
-        ("gray", "YCbCr" or "RGB": what the components of ``compression.tables`` are), for mission products "label"
+        ("gray", "YCbCr" or "RGB": what the components of ``compression.tables`` are) and, where something speaks for
+        damage, "warnings" (:attr:`marsqe.image.MarsImage.warnings`), for mission products "label"
         (text) and "pixel_scale" (number, unit); for georeferenced TIFF "geo" (its tags), and for files that MarsQE
         exported "record" (:func:`marsqe.export.read_provenance`). ``product`` is what the file's name tells
         (:func:`marsqe.read.names.identify`), and of mission products their label.

@@ -258,6 +258,7 @@ def facts_of(image: MarsImage, loaded: Loaded, settings: Settings) -> Record:
     bits = compression.bits_per_pixel
     return {
         "source": loaded.task.source,
+        "warnings": "; ".join(image.warnings) or None,
         "output": loaded.task.name,
         "key": loaded.key,
         "source_sha256": image.sha256,

@@ -20,6 +20,7 @@ COLUMNS: Final = {
     "source": str,
     "output": str,
     "problem": str,
+    "warnings": str,
     "psnr_compressed": float,
     "psnr_enhanced": float,
     "delta_psnr": float,
