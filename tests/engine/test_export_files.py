@@ -185,6 +185,49 @@ def test_label_of_an_uncompressed_file_leads_to_its_arrays(tmp_path: Path, resul
     assert product["layer_2"].dtype.kind == "f"
 
 
+@pytest.mark.parametrize("kind", ["gray", "colour", "16 bits", "real numbers"])
+def test_the_archives_own_reader_finds_arrays_and_axes(tmp_path: Path, frame: Path, kind: str) -> None:
+    """pds4_tools, which the Small Bodies Node keeps, reads label and TIFF as one product."""
+    pds4_tools = pytest.importorskip("pds4_tools")
+    if kind == "real numbers":
+        image = marsqe.open_image(frame)
+        result = replace(result_of(image.pixels), source=image, pixels=image.pixels // 2)
+        options = ExportOptions("float", "none", ("terrain", "change"), ("pds4",))
+        expected: Any = result.float_pixels()
+    else:
+        pixels = texture(24, 33, colour=kind == "colour").astype(np.uint16 if kind == "16 bits" else np.uint8)
+        result = result_of(pixels * (257 if kind == "16 bits" else 1), exif=exif_block())
+        options = ExportOptions("source", "none", ("terrain", "change"), ("pds4",))
+        expected = result.pixels
+    save_enhancement(result, tmp_path / "a.tif", options)
+    found = pds4_tools.read(str(tmp_path / "a.xml"), quiet=True)
+    assert [structure.id for structure in found.structures] == ["image", "layer_1", "layer_2"]
+    np.testing.assert_array_equal(np.asarray(found[0].data), expected)
+    assert found[0].data.dtype == expected.dtype
+    np.testing.assert_array_equal(np.asarray(found[1].data), result.terrain.labels)
+    axes = [axis["axis_name"] for axis in found[0].meta_data.get_axis_arrays()]
+    assert axes == ["Line", "Sample", "Band"][: expected.ndim]
+
+
+def test_label_keeps_the_order_of_the_information_model(tmp_path: Path, result: Enhancement) -> None:
+    """What the schema fixes and can be told without it: the sequence of elements, and names that are allowed."""
+    save_enhancement(result, tmp_path / "a.tif", ExportOptions(compression="none", sidecars=("pds4",)))
+    root = ET.parse(tmp_path / "a.xml").getroot()
+
+    def names(path: str) -> list[str]:
+        parent = root.find(path)
+        assert parent is not None
+        return [child.tag.partition("}")[2] for child in parent]
+
+    assert names(".") == ["Identification_Area", "Observation_Area", "File_Area_Observational"]
+    assert names("./{*}Observation_Area")[-4:] == [
+        *("Time_Coordinates", "Investigation_Area", "Observing_System", "Target_Identification")
+    ]
+    array = ["name", "local_identifier", "offset", "axes", "axis_index_order", "description", "Element_Array"]
+    assert names(".//{*}Array_3D_Image") == [*array, "Axis_Array", "Axis_Array", "Axis_Array"]
+    assert names(".//{*}File") == ["file_name", "file_size", "md5_checksum"]
+
+
 def test_a_set_is_written_whole_or_not_at_all(
     tmp_path: Path, result: Enhancement, monkeypatch: pytest.MonkeyPatch
 ) -> None:
