@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from marsqe.image import MarsImage
 from marsqe.results import Enhancement, Judgement
 from napari_marsqe import layers as conventions
-from napari_marsqe.layers import Frame
+from napari_marsqe.frame import Frame
 from napari_marsqe.work import Understanding
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,10 +11,18 @@ from numpy.typing import NDArray
 
 from marsqe.progress import Progress, Steps
 from marsqe.results import Confidence, Enhancement
-from napari_marsqe.layers import KEY, Frame, LayerData, name_of
+from napari_marsqe.frame import Frame
+from napari_marsqe.layers import KEY, LayerData, name_of
 
 CONFIDENCE, BEYOND, CHANGE_IN_STEPS = "confidence", "beyond the evidence", "change in steps"
 ROLES: Final = (CONFIDENCE, BEYOND, CHANGE_IN_STEPS)
+_BEYOND_COLOUR: Final = "#ff5fb0"
+LEGEND: Final = (
+    "<b>Confidence</b>: nine pixels in ten are within this many DN of the truth. "
+    f"<span style='color:{_BEYOND_COLOUR}'>■</span>&nbsp;<b>Beyond the evidence</b>: changed by more than the JPEG’s "
+    "own pixels are expected to be wrong; look twice before you rely on it. <b>Change in steps</b>: up to 0.5 the JPEG "
+    "leaves it open. The status bar has the numbers under the mouse."
+)
 
 
 @dataclass(frozen=True)
@@ -53,6 +62,27 @@ def evidence_layers(stem: str, evidence: Evidence, frame: Frame) -> dict[str, La
     return found
 
 
+def at_cursor(layers: dict[str, Any], position: Sequence[float]) -> str:
+    """What the layers of evidence, by role, say of a place of the world; empty outside them or without any."""
+    shown = {role: layers[role] for role in (CONFIDENCE, CHANGE_IN_STEPS, BEYOND) if role in layers}
+    if not any(layer.visible for layer in shown.values()):
+        return ""
+    found = {}
+    for role, layer in shown.items():
+        row, column = (round(float(n)) for n in layer.world_to_data(position)[-2:])
+        height, width = layer.data.shape[:2]
+        if not (0 <= row < height and 0 <= column < width):
+            return ""
+        found[role] = float(layer.data[row, column])
+    words = []
+    if np.isfinite(found.get(CONFIDENCE, np.nan)):
+        words.append(f"nine in ten within ±{found[CONFIDENCE]:.1f} DN")
+    if CHANGE_IN_STEPS in found:
+        words.append(f"change {found[CHANGE_IN_STEPS]:.2f} steps")
+    words += ["beyond the evidence"] if found.get(BEYOND) else []
+    return ", ".join(words)
+
+
 def _numbers(
     role: str, stem: str, data: NDArray[np.float32], limits: tuple[float, float], frame: Frame, **options: Any
 ) -> LayerData:
@@ -61,14 +91,20 @@ def _numbers(
 
 
 def _mask(stem: str, beyond: NDArray[np.bool_], frame: Frame) -> LayerData:
-    import pandas as pd
     from napari.utils.colormaps import DirectLabelColormap
 
     arguments = {
         "name": name_of(stem, BEYOND),
-        "colormap": DirectLabelColormap(color_dict={None: "transparent", 0: "transparent", 1: "#ff5fb0"}),
-        "features": pd.DataFrame({"index": [0, 1], "evidence": ["", "changed more than the JPEG supports"]}),
+        "colormap": DirectLabelColormap(color_dict={None: "transparent", 0: "transparent", 1: _BEYOND_COLOUR}),
+        "features": beyond_features(),
         **frame.pixels(),
         "metadata": {KEY: {"role": BEYOND}},
     }
     return beyond.astype(np.uint8), arguments, "labels"
+
+
+def beyond_features() -> Any:
+    """What the labels stand for, as the status bar shows it: a table with the columns index and evidence."""
+    import pandas as pd
+
+    return pd.DataFrame({"index": [0, 1], "evidence": ["", "changed more than the JPEG supports"]})

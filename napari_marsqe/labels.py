@@ -6,7 +6,7 @@ from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
 
-KINDS = ("Result", "Hint", "Error")
+KINDS = ("Result", "Hint", "Warning", "Error")
 
 
 class Words(QLabel):
@@ -23,7 +23,7 @@ class Words(QLabel):
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
 
     def say(self, text: str, kind: str = "Result") -> None:
-        """Show a text as one of ``KINDS``: what was found, what to do next, or what went wrong."""
+        """Show a text as one of ``KINDS``: what was found, what to do next, what to know first, what went wrong."""
         self.setObjectName(f"marsqe{kind}")
         self.setText(text)
         restyle(self)

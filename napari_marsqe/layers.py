@@ -6,7 +6,6 @@ is known of a layer is read from there, never from its name, which the user may 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +15,7 @@ from marsqe.errors import SettingError
 from marsqe.image import MarsImage, Pixels
 from marsqe.results import TILE, Enhancement, Judgement, Matches, Region
 from marsqe.terrain import CLASSES, PALETTES, Terrain
+from napari_marsqe.frame import Frame
 from napari_marsqe.settings import engine_settings
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -32,31 +32,6 @@ _MEASURED: Final = (RESIDUAL, RESIDUAL_BEFORE, GAIN, CHANGE)
 
 # Brown for worse, teal for better, told apart by colour-blind readers; light where nothing changed.
 _GAIN_COLOURS: Final = ["#8c510a", "#d8b365", "#f5f5f5", "#5ab4ac", "#01665e"]
-
-
-@dataclass(frozen=True)
-class Frame:
-    """Where the source layer lies in the world, so that all that is made from it lies on it."""
-
-    scale: tuple[float, float] = (1.0, 1.0)
-    translate: tuple[float, float] = (0.0, 0.0)
-
-    @classmethod
-    def of(cls, layer: Any) -> Frame:
-        """The frame of an image layer."""
-        scale, translate = np.asarray(layer.scale)[-2:], np.asarray(layer.translate)[-2:]
-        return cls((float(scale[0]), float(scale[1])), (float(translate[0]), float(translate[1])))
-
-    def pixels(self) -> dict[str, Any]:
-        """Layer arguments for data with a value for each pixel."""
-        return {"scale": self.scale, "translate": self.translate}
-
-    def tiles(self) -> dict[str, Any]:
-        """Layer arguments for data with a value for each tile: tile (0, 0) covers pixels 0 to 127."""
-        middle = (TILE - 1) / 2
-        scale = (self.scale[0] * TILE, self.scale[1] * TILE)
-        shift = (self.translate[0] + self.scale[0] * middle, self.translate[1] + self.scale[1] * middle)
-        return {"scale": scale, "translate": shift}
 
 
 def name_of(stem: str, what: str) -> str:
@@ -86,6 +61,13 @@ def truth_layer(truth: MarsImage, of: MarsImage) -> LayerData:
     """The uncompressed original of ``of``."""
     arguments = _image_arguments(truth.pixels, name_of(of.name, TRUTH), truth.full_scale)
     return truth.pixels, arguments | _metadata(TRUTH, image=truth, of=of.sha256), "image"
+
+
+def is_truth_of(layer: Any, image: MarsImage) -> bool:
+    """Whether a layer is the original of just these pixels: a part that was cut out of a file has another one."""
+    known = facts(layer)
+    same = known.get("role") == TRUTH and known.get("of") == image.sha256
+    return same and tuple(layer.data.shape) == image.pixels.shape
 
 
 def is_source(layer: Any) -> bool:

@@ -11,7 +11,8 @@ from marsqe.errors import SettingError
 from marsqe.image import MarsImage, Pixels
 from napari_marsqe import layers as conventions
 from napari_marsqe.case import Case, enhanced_role
-from napari_marsqe.layers import Frame, LayerData
+from napari_marsqe.frame import Frame
+from napari_marsqe.layers import LayerData
 
 __all__ = ["Case", "Session", "enhanced_role", "session_of"]
 
@@ -126,6 +127,22 @@ class Session(QObject):
         self.set_truth(case, kept)
         return case
 
+    def add_estimated(self, image: MarsImage, original: Case) -> Case:
+        """Show an image that was cut out of another one's, at its place over it, with its part of the truth."""
+        (y, x), (height, width) = image.metadata["estimated"]["cut"], image.shape
+        place = original.frame.shifted(y, x).pixels()
+        data, arguments, kind = conventions.source_layer(image)
+        case = self.choose(conventions.put(self.viewer, None, (data, arguments | place, kind)))
+        if original.truth is not None:
+            part = conventions.pixels_of(original.truth)[y : y + height, x : x + width]
+            self.add_truth(case, MarsImage.from_array(part, metadata={"name": original.truth.name}))
+        return case
+
+    def estimated_from(self, original: Case) -> Case | None:
+        """The case of :meth:`add_estimated` for an image, if there is one."""
+        found = (case for case in self.cases if "estimated" in case.image.metadata)
+        return next((case for case in found if case.image.sha256 == original.image.sha256), None)
+
     def choose(self, layer: Any) -> Case:
         """Make the case of a layer the current one; a layer that has none becomes one.
 
@@ -185,8 +202,7 @@ class Session(QObject):
 
     def _find_truth(self, image: MarsImage) -> Any | None:
         for layer in self.viewer.layers:
-            facts = conventions.facts(layer)
-            if facts.get("role") == conventions.TRUTH and facts.get("of") == image.sha256:
+            if conventions.is_truth_of(layer, image):
                 return layer
         return None
 
@@ -210,7 +226,7 @@ class Session(QObject):
             self.choose(layer)
         elif role == conventions.TRUTH:
             for case in self.cases:
-                if case.image.sha256 == facts.get("of") and case.truth is None:
+                if conventions.is_truth_of(layer, case.image) and case.truth is None:
                     self.set_truth(case, layer)
 
     def _on_inserted(self, event: Any) -> None:

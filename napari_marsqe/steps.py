@@ -16,6 +16,7 @@ from napari_marsqe.jobs import Failure, Runner, Task
 from napari_marsqe.saving.folder import is_session
 from napari_marsqe.sections.base import Remedy
 from napari_marsqe.sections.enhance import EnhanceSection
+from napari_marsqe.sections.estimate import EstimateOffer
 from napari_marsqe.sections.export import ExportSection
 from napari_marsqe.sections.judge import JudgeSection
 from napari_marsqe.sections.open import OpenSection
@@ -41,6 +42,7 @@ class BenchSteps(DropTarget):
     session: Session
     runner: Runner
     open: OpenSection
+    estimate: EstimateOffer
     understand: UnderstandSection
     enhance: EnhanceSection
     judge: JudgeSection
@@ -151,6 +153,18 @@ class BenchSteps(DropTarget):
         if case.judgement is not None:
             tasks.append(self.judge.task(self.session, case))
         self.submit(*tasks)
+
+    def run_estimate(self) -> None:
+        """Estimate the JPEG tables of the current image; what was estimated before is shown again."""
+        case = self.session.case
+        if case is None:
+            return
+        self._skipped.clear()
+        known = self.session.estimated_from(case)
+        if known is not None:
+            self.session.turn_to(known)
+        else:
+            self.submit(self.estimate.task(self.session, case))
 
     def run_rematch(self) -> None:
         """Match anew where somebody drew in the terrain of the current image."""

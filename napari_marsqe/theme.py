@@ -13,6 +13,7 @@ QPushButton#marsqeFold:disabled {{ color: {text}; background: transparent; }}
 QPushButton#marsqeFold:hover:enabled {{ background: {primary}; border-radius: 3px; }}
 QLabel#marsqeHint {{ color: {faint}; }}
 QLabel#marsqeError {{ color: {text}; background: {error}; border-radius: 3px; padding: 4px; }}
+QLabel#marsqeWarning {{ color: {text}; border: 1px solid {warning}; border-radius: 3px; padding: 4px; }}
 QPushButton#marsqeNext {{ background: {current}; color: white; font-weight: bold; }}
 QPushButton#marsqeNext:hover {{ background: {current_hover}; }}
 QPushButton#marsqeNext:disabled {{ background: {primary}; color: {faint}; font-weight: normal; }}
@@ -29,7 +30,9 @@ def style_sheet(theme_id: str) -> str:
     from napari.utils.theme import get_theme
 
     theme = get_theme(theme_id)
-    colours = {name: _hex(getattr(theme, name)) for name in ("foreground", "primary", "error", "current", "text")}
+    colours = {
+        name: _hex(getattr(theme, name)) for name in ("foreground", "primary", "error", "warning", "current", "text")
+    }
     faint = _mix(colours["text"], _hex(theme.background), 0.35)
     return _RULES.format(**colours, faint=faint, current_hover=_mix(colours["current"], "#ffffff", 0.15))
 

@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 
 MINUS = "−"
 _ON_BOARD = ("ICER", "LOCO", "JPEG on board")
+_CAUTIONS = {
+    "": "",
+    "lossless": "Nothing was lost on the way to Earth, so there is nothing to restore",
+    "wavelets": "Caution: compressed with wavelets. The models learned from JPEG, so expect no gain, and measure one "
+    "before you trust it",
+    "JPEG": "Caution: this JPEG was decoded on Earth and its quantization tables are not in the file, so the result "
+    "cannot be held to what was sent unless its tables are estimated",
+}
 
 
 def signed(value: float, digits: int = 2) -> str:
@@ -37,7 +45,9 @@ def describe_image(image: MarsImage, truth: str | None) -> str:
     """What was opened, how it was compressed, and whether a truth is known."""
     lines = [f"<b>{escape(image.name)}</b>: {megapixels(image)}"]
     compression = image.compression
-    if compression.codec == "none":
+    if "estimated" in image.metadata:
+        lines += describe_estimate(image)
+    elif compression.codec == "none":
         lines.append("No file behind it: how it was compressed is unknown.")
     elif compression.quality is None and not compression.lossy and image.product.onboard_compression is None:
         lines.append(f"{compression.summary()}. The file is lossless; earlier compression left no record.")
@@ -49,27 +59,34 @@ def describe_image(image: MarsImage, truth: str | None) -> str:
     return "<br>".join(lines)
 
 
+def describe_estimate(image: MarsImage) -> list[str]:
+    """What the pixels of an image told of its JPEG, and what was left out."""
+    from marsqe.codecs.estimated import estimated_in_words
+
+    told = image.metadata["estimated"]
+    left_out = [whole - kept for whole, kept in zip(told["of"], image.shape, strict=True)]
+    rows, columns = count(left_out[0], "row"), count(left_out[1], "column")
+    return [f"{estimated_in_words(told)}.", f"Cut to whole blocks: {rows} and {columns} at the borders left out."]
+
+
 def caution(image: MarsImage) -> str:
     """What to know before enhancing an image that was compressed on board and decoded on Earth; empty for others."""
+    return _CAUTIONS[sent_as(image)]
+
+
+def sent_as(image: MarsImage) -> str:
+    """How an image was sent, as far as it is known and its tables are not: a key of ``_CAUTIONS``."""
     compression = image.compression
-    if compression.codec == "JPEG":
-        return ""  # its tables are at hand, and the models know what they do
+    if compression.tables is not None:
+        return ""  # they are at hand, or estimated, and the models know what they do
     onboard = image.product.onboard_compression or ""
     if compression.codec in _ON_BOARD:
         onboard = compression.codec if compression.lossy else f"{compression.codec} lossless"
     if "lossless" in onboard or onboard == "uncompressed":
-        return "Nothing was lost on the way to Earth, so there is nothing to restore"
+        return "lossless"
     if "ICER" in onboard or "LOCO" in onboard:
-        return (
-            "Caution: compressed with wavelets. The models learned from JPEG, so expect no gain, and measure one "
-            "before you trust it"
-        )
-    if "JPEG" in onboard:
-        return (
-            "Caution: this JPEG was decoded on Earth and its quantization tables are not in the file, so the result "
-            "cannot be held to what was sent"
-        )
-    return ""
+        return "wavelets"
+    return "JPEG" if "JPEG" in onboard else ""
 
 
 def describe_terrain(terrain: Terrain, matches: Matches) -> str:
@@ -98,12 +115,23 @@ def describe_enhancement(enhancement: Enhancement) -> str:
     projected = enhancement.provenance.get("settings", {}).get("faithful")
     if projected:
         lines.append("Held to the JPEG: compressed again, it gives back what the file recorded, but for few blocks.")
-    elif projected is not None:
-        jpeg = enhancement.source.compression.codec == "JPEG"
-        why = "by choice, or because its coefficients could not be read again" if jpeg else "the image came from none"
-        lines.append(f"Not held to a JPEG: {why}.")
+    elif projected is not None and not not_held_in_words(enhancement):
+        lines.append(f"Not held to a JPEG: {enhancement.provenance['settings'].get('not_held', 'no reason is known')}.")
     lines += describe_confidence(enhancement)
     return "<br>".join(lines)
+
+
+def not_held_in_words(enhancement: Enhancement) -> str:
+    """A warning where a result was to be held to its JPEG and could not be; empty for all others."""
+    from marsqe.enhancement.faithful import BY_CHOICE, NO_TABLES
+
+    why = enhancement.provenance.get("settings", {}).get("not_held")
+    if why in (None, BY_CHOICE, NO_TABLES):
+        return ""
+    return (
+        f"⚠ <b>Not held to the JPEG</b>: {escape(why)}. The result may leave what the file holds, and its "
+        "record says so. Open an undamaged copy to hold it."
+    )
 
 
 def describe_confidence(enhancement: Enhancement) -> list[str]:

@@ -51,6 +51,14 @@ def simulate(original: MarsImage, quality: int, subsampling: str) -> Steps[tuple
     return image, as_8bit(pixels, scale)
 
 
+def estimate(image: MarsImage) -> Steps[MarsImage]:
+    """Find the tables and the grid of the JPEG that an image was, in its pixels, and cut it to whole blocks."""
+    yield Progress("Looking for the traces of a JPEG", 0, 0)
+    from marsqe.codecs.estimated import with_estimated_tables
+
+    return with_estimated_tables(image)
+
+
 def understand(image: MarsImage, device: str) -> Steps[Understanding]:
     """Find the terrain, then a reference for every tile."""
     yield Progress("Loading the engine", 0, 0)

@@ -15,6 +15,7 @@ from napari_marsqe.jobs import Failure, Runner, Task
 from napari_marsqe.progress_strip import ProgressStrip
 from napari_marsqe.sections.base import Section
 from napari_marsqe.sections.enhance import EnhanceSection
+from napari_marsqe.sections.estimate import EstimateOffer
 from napari_marsqe.sections.export import ExportSection
 from napari_marsqe.sections.judge import JudgeSection
 from napari_marsqe.sections.open import OpenSection
@@ -26,6 +27,7 @@ from napari_marsqe.steps import BenchSteps, Notice
 from napari_marsqe.theme import ThemeFollower
 from napari_marsqe.tools import TOOLS, Drawer
 from napari_marsqe.views.comparison import Comparison
+from napari_marsqe.views.evidence_status import EvidenceStatus
 from napari_marsqe.views.eyes import Eyes
 from napari_marsqe.views.inspector import HINT, READY, Inspector, TilePicker
 
@@ -54,6 +56,8 @@ class Workbench(BenchSteps):
         self.drops = CanvasDrops(self.viewer, self)
 
         self.open = OpenSection()
+        self.estimate = EstimateOffer()
+        self.open.column.insertWidget(2, self.estimate)
         self.understand = UnderstandSection()
         self.enhance = EnhanceSection()
         self.judge = JudgeSection()
@@ -70,7 +74,7 @@ class Workbench(BenchSteps):
         self.eyes = Eyes(self)
         self.drawers = {tool.key: Drawer(tool, self) for tool in TOOLS}
         theme, keys = ThemeFollower(self.viewer, self), Shortcuts(self)
-        shown = (self.comparison, self.picker, self.eyes, theme, keys, self.drops)
+        shown = (self.comparison, self.picker, self.eyes, theme, keys, self.drops, EvidenceStatus(self.session))
         self._followers = (self.session, *shown, *self.drawers.values())
         self._notices: dict[str, Notice] = {}
         self._skipped: list[str] = []
@@ -90,6 +94,7 @@ class Workbench(BenchSteps):
         for section in self._sections.values():
             section.refresh(self.session, busy)
             section.offer(None)
+        self.estimate.refresh(self.session, busy)
         for drawer in self.drawers.values():
             drawer.refresh(self.session, busy)
         for key, notice in self._notices.items():
@@ -155,6 +160,7 @@ class Workbench(BenchSteps):
         self.open.source_chosen.connect(self._on_source)
         self.open.truth_chosen.connect(self._on_truth)
         self.open.simulate_requested.connect(self.run_simulate)
+        self.estimate.clicked.connect(self.run_estimate)
         self.understand.requested.connect(self.run_understand)
         self.understand.rematch_requested.connect(self.run_rematch)
         self.inspector.reference_chosen.connect(self.use_reference)

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from marsqe.errors import ExportError, ReadError
+from napari_marsqe import evidence
 from napari_marsqe import layers as conventions
 from napari_marsqe.layers import LayerData
 from napari_marsqe.saving.packing import Packer, Unpacker
@@ -59,7 +60,8 @@ def unpack_layer(unpacker: Unpacker, record: dict[str, Any]) -> LayerData:
     if kind == "labels":
         # napari knows the colour of all other labels by the key None.
         looks["colormap"] = DirectLabelColormap(color_dict=dict(colours))
-        looks["features"] = conventions.terrain_features()
+        beyond = facts.get("role") == evidence.BEYOND
+        looks["features"] = evidence.beyond_features() if beyond else conventions.terrain_features()
     if kind == "shapes":
         looks["face_color"] = "transparent"
     return unpacker.unpack(record["data"]), looks | {"metadata": {conventions.KEY: facts}}, kind

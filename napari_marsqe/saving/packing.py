@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marsqe import image, results, terrain
+from marsqe.codecs import coefficients
 from marsqe.errors import ExportError, ReadError
 from marsqe.image import MarsImage
 from napari_marsqe import work
@@ -27,7 +28,7 @@ KIND: Final = "$"
 
 TYPES: Final[dict[str, type[Any]]] = {
     name: value
-    for module in (image, terrain, results, work)
+    for module in (image, terrain, results, coefficients, work)
     for name, value in vars(module).items()
     if isinstance(value, type) and dataclasses.is_dataclass(value) and value.__module__ == module.__name__
 }

@@ -13,12 +13,13 @@ from marsqe.results import Enhancement
 from napari_marsqe import arguing, regions, work
 from napari_marsqe import layers as conventions
 from napari_marsqe.jobs import Task
+from napari_marsqe.labels import Words
 from napari_marsqe.preview import Preview
 from napari_marsqe.sections.base import Section
 from napari_marsqe.sections.choices import Choice
 from napari_marsqe.session import Case, Session
 from napari_marsqe.settings import EngineSettings, engine_settings, remembering
-from napari_marsqe.wording import describe_enhancement
+from napari_marsqe.wording import describe_enhancement, not_held_in_words
 
 KEY = "enhance"
 HINT = "Removes the blocks and blur of compression; finds the terrain first where needed."
@@ -54,6 +55,9 @@ class EnhanceSection(Section):
         self._wanted_model = "auto"
         for name, choice in (("model", self.model), ("device", self.device), ("precision", self.precision)):
             choice.chosen.connect(remembering(name))
+        self.warning = Words()
+        self.warning.hide()
+        self.column.insertWidget(2, self.warning)
         self.offer_options(shown=False)
 
     def start_with(self, settings: EngineSettings) -> None:
@@ -95,6 +99,10 @@ class EnhanceSection(Section):
             preview.finish(enhancement).visible = True
             yield
             session.hide(case, conventions.TERRAIN, conventions.REFERENCES)
+            if not_held_in_words(enhancement):
+                from napari.utils.notifications import show_warning
+
+                show_warning(f"{case.stem}: the result is not held to the JPEG; step 3 of the workbench says why")
             session.changed.emit()
 
         return Task(KEY, "Enhancing", steps, apply, case, preview.watch, preview.abandon)
@@ -105,6 +113,9 @@ class EnhanceSection(Section):
         self.action.setEnabled(case is not None and not busy)
         if case is not None and len(self.model.values) == 1:
             self.offer_models()
+        warning = "" if case is None or case.enhancement is None else not_held_in_words(case.enhancement)
+        self.warning.say(warning, "Warning")
+        self.warning.setVisible(bool(warning))
         if case is not None and case.enhancement is not None:
             self.say(describe_enhancement(case.enhancement) + _outdated(case))
         else:

@@ -11,7 +11,7 @@ from marsqe.progress import Steps
 from marsqe.results import Judgement
 from napari_marsqe import layers as conventions
 from napari_marsqe import work
-from napari_marsqe.evidence import ROLES, Evidence, evidence_layers, gather
+from napari_marsqe.evidence import CONFIDENCE, LEGEND, ROLES, Evidence, evidence_layers, gather
 from napari_marsqe.jobs import Task
 from napari_marsqe.labels import Words
 from napari_marsqe.sections.base import Section
@@ -44,7 +44,11 @@ class JudgeSection(Section):
         self.confidence.setToolTip(
             "Also show how far, nine times in ten, a pixel may be from the truth, and where the JPEG speaks against it."
         )
+        self.legend = Words()
+        self.legend.say(LEGEND, "Hint")
+        self.legend.hide()
         self.column.addWidget(self.confidence)
+        self.column.addWidget(self.legend)
         self.column.addWidget(self.compare)
         self.column.addLayout(looks)
         self.column.addWidget(self.key)
@@ -89,6 +93,7 @@ class JudgeSection(Section):
         for look in (self.compare, self.swipe, self.blink):
             look.setEnabled(look.isChecked() or comparable)
         self.key.setVisible(comparable)
+        self.legend.setVisible(case is not None and CONFIDENCE in case.layers)
         if case is not None and case.judgement is not None:
             self.say(describe_judgement(case.judgement))
         elif case is not None and enhanced:

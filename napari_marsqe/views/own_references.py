@@ -29,6 +29,7 @@ from marsqe.terrain import CLASSES
 from napari_marsqe import arguing
 from napari_marsqe import layers as conventions
 from napari_marsqe.collecting import Source, collect, remove, switch
+from napari_marsqe.frame import Frame
 from napari_marsqe.jobs import Failure, Task
 from napari_marsqe.labels import Words
 from napari_marsqe.reader import SUFFIXES
@@ -177,7 +178,7 @@ class OwnReferences(QWidget):
             self._rectangle = viewer.add_shapes(
                 name="cut a reference", edge_color="#ffd166", face_color="transparent", edge_width=3
             )
-        frame = conventions.Frame.of(source)
+        frame = Frame.of(source)
         self._rectangle.scale, self._rectangle.translate = frame.scale, frame.translate
         viewer.layers.selection.active = self._rectangle
         self._rectangle.mode = "add_rectangle"

@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from marsqe.codecs.estimated import cut_to_blocks, estimate_of
+from marsqe.codecs.estimation import Estimate
+from marsqe.enhancement.faithful import BY_CHOICE
 from marsqe.errors import DeviceError, ReadError, SettingError, in_one_line
 from marsqe.export.differences import Difference, differences
 from marsqe.export.images import TIFF_ENDINGS, read_provenance, write_image
@@ -115,6 +118,7 @@ class _Recipe:
     forbidden: list[str]
     own: bool
     options: ExportOptions
+    estimate: Estimate | None
 
 
 def _recipe_of(record: dict[str, Any]) -> _Recipe:
@@ -131,12 +135,13 @@ def _recipe_of(record: dict[str, Any]) -> _Recipe:
         device=str(settings["device"]),
         precision="float32" if settings["precision"] == "float32" else "auto",
         region=None if region is None else Region(*map(int, region)),
-        faithful=bool(settings["faithful"]),
+        faithful=bool(settings["faithful"]) or settings.get("not_held", BY_CHOICE) != BY_CHOICE,
         terrain=drawn,
         by_hand=[(int(row), int(column), int(index)) for row, column, index in record.get("references_by_hand") or []],
         forbidden=[str(name) for name in record.get("references_forbidden") or []],
         own=bool(record.get("references_own")),
         options=ExportOptions(**options | chosen),
+        estimate=None if (found := record["source"].get("estimated")) is None else estimate_of(found),
     )
 
 
@@ -218,6 +223,8 @@ def _make_again(recipe: _Recipe, image: MarsImage) -> Steps[Enhancement]:
         find(recipe.model)
     except SettingError as error:
         raise ReadError(f"the record names the model {recipe.model}, which is not installed ({error})") from error
+    if recipe.estimate is not None:
+        image = cut_to_blocks(image, recipe.estimate)
     if terrain is not None and terrain.labels.shape != image.shape:
         raise ReadError("the terrain in the record has another size than the source; the record was changed")
     if terrain is None:

@@ -14,7 +14,8 @@ from scenes import jpeg_bytes, patchwork, texture
 import marsqe
 from marsqe.cli.main import main
 from marsqe.codecs.jpeg import encode_jpeg
-from marsqe.enhancement import networks
+from marsqe.enhancement import faithful, networks
+from marsqe.errors import ReadError
 from marsqe.export import read_provenance
 from marsqe.results import Region
 
@@ -88,6 +89,26 @@ def test_enhance_region_and_unfaithful(understood: Any, frame: Path, tmp_path: P
     settings = read_provenance(out)["settings"]
     assert settings["region"] == [10, 20, 30, 24]
     assert settings["faithful"] is False
+
+
+def test_a_jpeg_that_a_result_cannot_be_held_to_is_told_on_standard_error(
+    understood: Any, frame: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Any
+) -> None:
+    def lost(data: bytes) -> Any:
+        raise ReadError("its JPEG coefficients cannot be read")
+
+    monkeypatch.setattr(faithful, "coefficients_from_bytes", lost)
+    assert run("enhance", frame, "-o", tmp_path / "a.tif", "--device", "cpu", "--json") == 0
+    document, err = said()
+    (found,) = document["results"]
+    assert found["faithful"] is False
+    assert found["not_held"] in err
+    assert f"{frame}: note: the result is not held to the JPEG" in err
+    free = ("enhance", frame, "-o", tmp_path / "b.tif", "--device", "cpu", "--no-faithful", "--json")
+    assert run(*free) == 0
+    document, err = said()
+    assert document["results"][0]["not_held"] == "by choice"
+    assert err == ""
 
 
 def test_several_inputs_go_into_a_folder_and_one_broken_stops_no_other(

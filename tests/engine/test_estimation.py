@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from scenes import ground, texture, truth_crop
+from scenes import ground, orientation_exif, texture, truth_crop
 
 import marsqe
-from marsqe.codecs.estimation import ESTIMATED, estimate_tables, with_estimated_tables
+from marsqe.cli import main
+from marsqe.codecs.estimated import ESTIMATED, cut_to_blocks, estimate_of, with_estimated_tables
+from marsqe.codecs.estimation import estimate_tables
 from marsqe.codecs.jpeg import decode_jpeg, encode_jpeg, standard_tables
 from marsqe.enhancement import pipeline
 from marsqe.errors import SettingError
+from marsqe.export import read_provenance
 
 
 @pytest.mark.parametrize(
@@ -38,6 +42,26 @@ def test_what_was_done_is_found(quality: int, offset: tuple[int, int], subsampli
         np.testing.assert_array_equal(table, wanted)
 
 
+@pytest.mark.parametrize("offset", [(0, 0), (0, 8), (8, 0), (13, 3)])
+@pytest.mark.parametrize("quality", [20, 94])
+def test_halved_chroma_is_told_from_whole_where_colours_are_dull(quality: int, offset: tuple[int, int]) -> None:
+    # Nearly all chroma is zero at the low quality; at the high one its steps are hardly wider than rounding.
+    truth = truth_crop(208, 224)
+    decoded = decode_jpeg(encode_jpeg(truth, quality=quality))[offset[0] :, offset[1] :]
+    found = estimate_tables(np.ascontiguousarray(decoded))
+    assert found is not None
+    assert (found.quality, found.subsampling) == (quality, (2, 2))
+    assert found.offset == tuple(-o % 16 for o in offset)
+
+
+def test_traces_are_looked_for_where_the_ground_is() -> None:
+    decoded = decode_jpeg(encode_jpeg(truth_crop(208, 224), quality=50))[:, 5:]
+    sky = np.full((720, decoded.shape[1], 3), 200, np.uint8)
+    found = estimate_tables(np.concatenate([sky, decoded]))
+    assert found is not None
+    assert (found.quality, found.offset) == (50, (0, 11))
+
+
 def test_pixels_that_were_no_jpeg_tell_of_none() -> None:
     assert estimate_tables(texture(160, 176)) is None
     assert estimate_tables(texture(24, 24)) is None
@@ -49,7 +73,7 @@ def test_an_image_is_cut_to_its_blocks_and_held_to_them(monkeypatch: pytest.Monk
     Image.fromarray(decoded).save(tmp_path / "a.png")
     image = with_estimated_tables(marsqe.open_image(tmp_path / "a.png"))
     assert image.compression.codec == ESTIMATED and image.compression.quality == 60
-    assert image.metadata["cut"] == [11, 13]
+    assert image.metadata["estimated"]["cut"] == [11, 13]
     assert image.shape == (192, 208)
     np.testing.assert_array_equal(image.pixels, decoded[11:203, 13:221])
     result = marsqe.enhance(image, "marsqe-swift", "cpu", terrain=ground(image))
@@ -59,3 +83,39 @@ def test_an_image_is_cut_to_its_blocks_and_held_to_them(monkeypatch: pytest.Monk
         with_estimated_tables(image)
     with pytest.raises(SettingError, match="no trace"):
         with_estimated_tables(marsqe.MarsImage.from_array(texture(160, 176)))
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_a_record_leads_to_the_same_image_again(
+    understood: Any, tmp_path: Path, orientation: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    decoded = decode_jpeg(encode_jpeg(truth_crop(208, 224), quality=60))[5:, 3:]
+    source, out = tmp_path / "a.png", tmp_path / "out.tif"
+    Image.fromarray(decoded).save(source, exif=orientation_exif(orientation))
+    command = ["enhance", str(source), "-o", str(out), "--model", "marsqe-swift", "--estimate-tables"]
+    assert main([*command, "--device", "cpu"]) == 0
+    assert "JPEG quality 60, 4:2:0, grid at row" in capsys.readouterr().out
+    told = read_provenance(out)["source"]["estimated"]
+    whole = marsqe.open_image(source)
+    assert told["of"] == list(whole.shape)
+    found = marsqe.replay(out)
+    assert found.identical and found.same_file, found.differences
+    made = found.enhancement.source
+    (row, column), (height, width) = told["cut"], made.shape
+    np.testing.assert_array_equal(made.pixels, whole.pixels[row : row + height, column : column + width])
+
+
+@pytest.mark.parametrize("corner", [[16, 0], [-1, 3], [None, 3], [0]])
+def test_a_record_that_was_damaged_is_refused(corner: list[Any]) -> None:
+    told = {"quality": 60, "corner": corner, "subsampling": [2, 2], "support": 9.0}
+    with pytest.raises((ValueError, TypeError)):
+        estimate_of(told)
+    assert estimate_of(told | {"corner": [3, 4]}).offset == (3, 4)
+
+
+def test_an_estimate_of_another_image_is_refused() -> None:
+    told = {"quality": 60, "corner": [3, 4], "subsampling": None, "support": 9.0}
+    with pytest.raises(SettingError, match="another size or colour"):
+        cut_to_blocks(marsqe.MarsImage.from_array(texture(160, 176)), estimate_of(told))
+    with pytest.raises(SettingError, match="16 bits"):
+        with_estimated_tables(marsqe.MarsImage.from_array(texture(64, 64).astype(np.uint16)))

@@ -14,7 +14,16 @@ from scipy.fft import dctn
 import marsqe
 from marsqe.codecs.coefficients import Coefficients, coefficients_from_bytes
 from marsqe.enhancement import pipeline
-from marsqe.enhancement.faithful import CELL, coefficients_of, project, project_plane
+from marsqe.enhancement.faithful import (
+    BY_CHOICE,
+    CELL,
+    NO_TABLES,
+    OTHER_COMPONENTS,
+    UNREADABLE,
+    coefficients_of,
+    project,
+    project_plane,
+)
 from marsqe.image import MarsImage
 from marsqe.judgement import psnr
 from marsqe.read import decode_image
@@ -186,7 +195,10 @@ def test_file_that_changed_or_went_is_no_witness(identity: None, tmp_path: Path,
         file.mkdir()
     result = enhanced(image)
     assert settings(result) == (False, None)
-    np.testing.assert_array_equal(result.pixels, enhanced(image, faithful=False).pixels)
+    assert result.provenance["settings"]["not_held"] == UNREADABLE
+    free = enhanced(image, faithful=False)
+    assert free.provenance["settings"]["not_held"] == BY_CHOICE
+    np.testing.assert_array_equal(result.pixels, free.pixels)
 
 
 def test_file_that_may_no_longer_be_read_is_no_witness(
@@ -220,7 +232,9 @@ def test_without_luma_and_chroma_there_is_nothing_to_keep(identity: None, kind: 
         image = decode_image(jpeg_bytes(pixels, 40, keep_rgb=True))
         image.metadata["encoded"] = jpeg_bytes(pixels, 40, keep_rgb=True)
     assert coefficients_of(image) is None
-    assert settings(enhanced(image)) == (False, None)
+    result = enhanced(image)
+    assert settings(result) == (False, None)
+    assert result.provenance["settings"]["not_held"] == (OTHER_COMPONENTS if kind == "RGB" else NO_TABLES)
 
 
 def test_simulated_downlink_carries_its_own_file(identity: None) -> None:

@@ -22,6 +22,7 @@ from marsqe.results import Enhancement, Matches
 from marsqe.samples import SAMPLES
 from marsqe.terrain import Terrain
 from napari_marsqe import layers as conventions
+from napari_marsqe.frame import Frame
 from napari_marsqe.reader import get_reader
 from napari_marsqe.writer import write_enhanced
 
@@ -127,7 +128,7 @@ def an_enhancement(pixels: NDArray[np.uint8]) -> Enhancement:
 
 
 def test_writer_writes_the_pixels_and_how_they_were_made(tmp_path: Path, truth: NDArray[np.uint8]) -> None:
-    layer = Layer.create(*conventions.enhanced_layer(an_enhancement(truth), "some", conventions.Frame()))
+    layer = Layer.create(*conventions.enhanced_layer(an_enhancement(truth), "some", Frame()))
     path = tmp_path / "out.tif"
     data, attributes, _ = layer.as_layer_data_tuple()
     assert write_enhanced(str(path), data, attributes) == [str(path)]
@@ -140,7 +141,7 @@ def test_writer_refuses_what_it_cannot_vouch_for(tmp_path: Path, truth: NDArray[
     plain = Image(truth, name="mine")
     with pytest.raises(ExportError, match="'mine' holds no MarsQE result"):
         write_enhanced(str(tmp_path / "a.tif"), plain.data, plain.as_layer_data_tuple()[1])
-    changed = Layer.create(*conventions.enhanced_layer(an_enhancement(truth), "some", conventions.Frame()))
+    changed = Layer.create(*conventions.enhanced_layer(an_enhancement(truth), "some", Frame()))
     changed.data = truth[::-1].copy()
     with pytest.raises(ExportError, match="changed after"):
         write_enhanced(str(tmp_path / "a.tif"), changed.data, changed.as_layer_data_tuple()[1])

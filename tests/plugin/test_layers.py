@@ -14,7 +14,7 @@ from marsqe.image import MarsImage
 from marsqe.results import Judgement
 from marsqe.terrain import CLASSES, COLOURS, Terrain
 from napari_marsqe import layers as conventions
-from napari_marsqe.layers import Frame
+from napari_marsqe.frame import Frame
 
 
 def judgement(gain: Any = 1.0) -> Judgement:

@@ -18,7 +18,8 @@ from qtpy.QtCore import Qt
 from marsqe.networks.registry import AUTO, PRESETS
 from marsqe.terrain import PALETTES, Terrain
 from napari_marsqe import settings
-from napari_marsqe.layers import Frame, terrain_layer
+from napari_marsqe.frame import Frame
+from napari_marsqe.layers import terrain_layer
 from napari_marsqe.settings import EngineSettings, engine_settings, remember
 from napari_marsqe.wording import chip
 from napari_marsqe.workbench import Workbench

@@ -9,7 +9,7 @@ from typing import Any
 
 import marsqe
 from marsqe.cli.export import export_options, gains_in_words, judged, truth_for
-from marsqe.cli.output import emit, follow, for_each
+from marsqe.cli.output import emit, follow, for_each, note_if_not_held
 from marsqe.cli.paths import output_for
 from marsqe.cli.windowed import checked_windowed, enhance_in_windows, in_windows
 from marsqe.image import MarsImage
@@ -68,7 +68,7 @@ def _without_none(facts: dict[str, Any]) -> dict[str, Any]:
 
 def enhance(arguments: Namespace) -> int:
     """Enhance each input and write it with its provenance."""
-    from marsqe.codecs.estimation import with_estimated_tables
+    from marsqe.codecs.estimated import estimated_in_words, with_estimated_tables
     from marsqe.export.images import PNG_ENDINGS, TIFF_ENDINGS
     from marsqe.matching import working_dictionary
     from marsqe.networks.registry import AUTO, find
@@ -100,12 +100,16 @@ def enhance(arguments: Namespace) -> int:
         judgement = judged(result, truth)
         written = result.save(output, options, judgement)
         gains = {} if judgement is None else {"truth": str(arguments.truth), **judgement.as_record()}
+        told = result.provenance
+        note_if_not_held(str(path), told["settings"])
         return {
             "output": str(written),
             "model": result.model,
             "device": result.device,
             "seconds": round(result.seconds, 3),
-            "faithful": result.provenance["settings"]["faithful"],
+            "faithful": told["settings"]["faithful"],
+            "not_held": told["settings"].get("not_held"),
+            "estimated": told["source"].get("estimated"),
             "terrain": result.terrain.shares(),
             "depth": options.depth,
             "windowed": False,
@@ -115,6 +119,8 @@ def enhance(arguments: Namespace) -> int:
 
     def line(r: dict[str, Any]) -> str:
         numbers = "; 32-bit numbers within the JPEG's intervals" if r.get("depth") == "float" else ""
+        found = r.get("estimated")
+        numbers += f"; {estimated_in_words(found)}" if found else ""
         head = f"{r['input']} -> {r['output']} ({r['model']} on {r['device']}, {r['seconds']:.1f} s{numbers})"
         return head + gains_in_words(r) + careful(r)
 

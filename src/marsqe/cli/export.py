@@ -83,8 +83,8 @@ def truth_for(image: MarsImage, path: Path | None) -> Pixels | None:
     if path is None:
         return None
     truth = marsqe.open_image(path).pixels
-    if "cut" in image.metadata:
-        top, left = image.metadata["cut"]
+    if "estimated" in image.metadata:
+        top, left = image.metadata["estimated"]["cut"]
         truth = truth[top : top + image.shape[0], left : left + image.shape[1]]
     if truth.shape != image.pixels.shape or truth.dtype != image.pixels.dtype:
         raise SettingError(

@@ -51,6 +51,15 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def note_if_not_held(name: str, settings: dict[str, Any]) -> None:
+    """Say on standard error why a result is not held to its JPEG, where it was to be and the file is one."""
+    from marsqe.enhancement.faithful import BY_CHOICE, NO_TABLES
+
+    why = settings.get("not_held")
+    if why not in (None, BY_CHOICE, NO_TABLES):
+        say(f"marsqe: {name}: note: the result is not held to the JPEG: {why}; its record says so, too")
+
+
 def follow(steps: Steps[T], name: str) -> T:
     """Drive long work to its end, with a line of progress where a person is watching."""
     watching = sys.stderr.isatty()

@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from marsqe.cli.output import follow
+from marsqe.cli.output import follow, note_if_not_held
 from marsqe.errors import SettingError
 from marsqe.export.options import ExportOptions
 
@@ -64,12 +64,14 @@ def enhance_in_windows(arguments: Namespace, path: Path, output: Path) -> dict[s
         precision=arguments.precision,
     )
     result = follow(steps, path.name)
+    note_if_not_held(str(path), result.provenance["settings"])
     return {
         "output": str(result.path),
         "model": result.model,
         "device": result.device,
         "seconds": round(result.seconds, 3),
         "faithful": result.provenance["settings"]["faithful"],
+        "not_held": result.provenance["settings"].get("not_held"),
         "terrain": result.shares,
         "windowed": True,
     }

@@ -28,6 +28,12 @@ than the half step that the file allows gains as much at the lowest and up to 0.
 NARROW_CELL: Final = 0.25
 """The same above quality 92, where steps are so small that a file saved twice could be harmed."""
 _NARROW_FROM: Final = 93
+BY_CHOICE: Final = "by choice"
+NO_TABLES: Final = "the image came from no JPEG whose quantization tables are known"
+OTHER_COMPONENTS: Final = "the JPEG's components are not luma and chroma"
+UNREADABLE: Final = (
+    "the JPEG's coefficients could not be read: the file is damaged, or has changed or gone since it was opened"
+)
 
 
 def cell_for(compression: Compression) -> float:
@@ -47,7 +53,7 @@ def coefficients_of(image: MarsImage) -> Coefficients | None:
     the file is damaged where only its pixels survive, or has changed or gone since it was opened.
     """
     estimated = image.metadata.get("coefficients")
-    if isinstance(estimated, Coefficients):  # see marsqe.codecs.estimation
+    if isinstance(estimated, Coefficients):  # see marsqe.codecs.estimated
         return estimated if _covers(estimated, image) else None
     if image.compression.codec != "JPEG" or image.metadata.get("colour_transform") == "RGB":
         return None
@@ -62,6 +68,15 @@ def coefficients_of(image: MarsImage) -> Coefficients | None:
     except ReadError:  # pixels could be decoded; what lies behind them could not be read
         return None
     return found if _covers(found, image) else None
+
+
+def why_not_held(image: MarsImage, *, wanted: bool) -> str:
+    """Why a result is not held to its file, of which :func:`coefficients_of` found nothing or was not asked."""
+    if not wanted:
+        return BY_CHOICE
+    if image.metadata.get("colour_transform") == "RGB":
+        return OTHER_COMPONENTS
+    return NO_TABLES if image.compression.tables is None else UNREADABLE
 
 
 def _covers(found: Coefficients, image: MarsImage) -> bool:

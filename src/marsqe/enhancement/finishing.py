@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marsqe.codecs.coefficients import Coefficients
-from marsqe.enhancement.faithful import cell_for, coefficients_of, hold
+from marsqe.enhancement.faithful import cell_for, coefficients_of, hold, why_not_held
 from marsqe.errors import WeightsError
 from marsqe.image import MarsImage, Pixels, to_stored, to_upright
 from marsqe.results import Part, Region
@@ -19,14 +19,14 @@ class Finish:
 
     Attributes
     ----------
-    projected : bool
-        Whether results are held to the file's coefficients: wanted, and these are at hand.
+    not_held : str or None
+        Why results are not held to the file's coefficients; None where they are: wanted, and these are at hand.
     """
 
     def __init__(self, image: MarsImage, region: Region | None, *, faithful: bool) -> None:
         self._image, self._region = image, region
         self._coefficients = coefficients_of(image) if faithful else None
-        self.projected = self._coefficients is not None
+        self.not_held = None if self._coefficients is not None else why_not_held(image, wanted=faithful)
 
     def whole(self, result: NDArray[np.float32]) -> Pixels:
         """All pixels, from those of the stored frame in 0-1; outside the region they are the source's."""

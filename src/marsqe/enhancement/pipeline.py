@@ -97,7 +97,7 @@ def enhance_steps(
     yield Progress("Finishing", 0, 1)
     pixels = finish.whole(result)
     seconds = time.perf_counter() - started
-    provenance = provenance_of(image, terrain, preset, region, projected=finish.projected, dictionary=dictionary.sha256)
+    provenance = provenance_of(image, terrain, preset, region, not_held=finish.not_held, dictionary=dictionary.sha256)
     provenance["settings"] = computed_on(place, precision) | provenance["settings"]
     provenance |= references_record(image, matches, dictionary)
     yield Progress("Finishing", 1, 1)
@@ -217,10 +217,10 @@ def provenance_of(
     preset: Preset,
     region: Region | None,
     *,
-    projected: bool,
+    not_held: str | None,
     dictionary: str,
 ) -> dict[str, Any]:
-    """How an image was enhanced, JSON-ready."""
+    """How an image was enhanced, JSON-ready; ``not_held`` says why it was not held to its JPEG, None where it was."""
     import torch
 
     from marsqe.weights import read_card
@@ -233,14 +233,16 @@ def provenance_of(
             "sha256": image.sha256,
             "compression": image.compression.summary(),
             **({"warnings": list(image.warnings)} if image.warnings else {}),
+            **({"estimated": image.metadata["estimated"]} if "estimated" in image.metadata else {}),
         },
         "model": {"name": preset.name, "weights_sha256": read_card(preset.name)["weights_sha256"]},
         "terrain": {"source": terrain.source, "sha256": hashlib.sha256(terrain.labels.tobytes()).hexdigest()},
         "dictionary_sha256": dictionary,
         "settings": {
             "region": None if region is None else [int(n) for n in (region.x, region.y, region.width, region.height)],
-            "faithful": projected,
-            "cell": cell_for(image.compression) if projected else None,
+            "faithful": not_held is None,
+            "cell": cell_for(image.compression) if not_held is None else None,
+            **({} if not_held is None else {"not_held": not_held}),
         },
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
     }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 _INFORMATIVE: Final = (
-    *("versions.", "machine.", "software", "settings.device", "settings.precision", "source.name"),
+    *("versions.", "machine.", "software", "settings.device", "settings.precision", "settings.not_held", "source.name"),
     "enhanced_again",  # how it came about; the pixels tell whether it comes out the same at once
 )
 """What may differ between two machines without making the image another one."""

@@ -107,13 +107,21 @@ def readable_facts(record: dict[str, Any]) -> dict[str, str]:
         "source_compression": source.get("compression"),
         "model": model.get("name"),
         "weights_sha256": model.get("weights_sha256"),
+        "tables_estimated_from_pixels_cut_row_column": _cut(source),
         "held_to_the_jpeg": settings.get("faithful"),
+        "not_held_because": settings.get("not_held"),
         "enhanced_region_xywh": settings.get("region") and " ".join(map(str, settings["region"])),
         "full_scale": pixels.get("full_scale"),
         "scaling": (record.get("export") or {}).get("scaling"),
         "metres_per_pixel": pixels.get("metres_per_pixel"),
     }
     return {key: _plain(value) for key, value in found.items() if value is not None}
+
+
+def _cut(source: dict[str, Any]) -> str | None:
+    """Where in the source the first pixel lies, if it was cut to the blocks of estimated tables."""
+    estimated = source.get("estimated")
+    return None if estimated is None else " ".join(map(str, estimated["cut"]))
 
 
 def _plain(value: object) -> str:

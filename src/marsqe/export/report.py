@@ -134,10 +134,11 @@ def _facts(record: dict[str, Any]) -> str:
 
 def _held(result: Enhancement) -> str:
     """Whether the result was held to its JPEG, and how much of the file comes back when it is compressed again."""
-    faithful = result.provenance.get("settings", {}).get("faithful")
+    settings = result.provenance.get("settings", {})
+    faithful = settings.get("faithful")
     if faithful is None:
         return ""
-    words = ["Held to the intervals that the JPEG recorded." if faithful else "Not held to a JPEG."]
+    words = ["Held to the intervals that the JPEG recorded." if faithful else _not_held(settings)]
     with suppress(MarsqeError):
         from marsqe.judgement.verification import verify
 
@@ -149,6 +150,11 @@ def _held(result: Enhancement) -> str:
                 f"{100 * found.jpeg_blocks:.2f} % of the blocks do."
             )
     return f"<p>{' '.join(words)}</p>"
+
+
+def _not_held(settings: dict[str, Any]) -> str:
+    why = settings.get("not_held")
+    return f"Not held to a JPEG: {why}." if why else "Not held to a JPEG."
 
 
 def _without_labels(record: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from marsqe.codecs.coefficients import Coefficients, components_of
 from marsqe.devices import resolve_device
+from marsqe.enhancement.faithful import why_not_held
 from marsqe.enhancement.mosaic import Band, Mosaic, ReadBlocks, bands_steps, choose_for_mosaic
 from marsqe.enhancement.pipeline import computed_on, provenance_of
 from marsqe.enhancement.windows import CORE
@@ -110,7 +111,7 @@ def enhance_large_steps(
         labels = _Labels()
         for band in _label_bands(terrain, core):
             labels.add(band)
-        result = _enhancement(mosaic, preset, place, precision, labels)
+        result = _enhancement(mosaic, preset, place, precision, labels, faithful=faithful)
         tally = _Tally()
         with atomic(output) as part:
             writer = PyramidWriter(part, header.pixels.shape, header.pixels.dtype, scratch)
@@ -216,13 +217,15 @@ class _Tally:
         return self._sum / max(1, self._count)
 
 
-def _enhancement(mosaic: Mosaic, preset: Preset, place: Any, precision: str, labels: _Labels) -> Enhancement:
+def _enhancement(
+    mosaic: Mosaic, preset: Preset, place: Any, precision: str, labels: _Labels, *, faithful: bool
+) -> Enhancement:
     """The value that records are made from, with views in place of pixels."""
     header, found = mosaic.header, mosaic.terrain
     small = Terrain(found.labels, found.probabilities, found.source)
-    projected = mosaic.blocks is not None
+    not_held = None if mosaic.blocks is not None else why_not_held(header, wanted=faithful)
     provenance = provenance_of(
-        *(header, small, preset, None), projected=projected, dictionary=working_dictionary().sha256
+        *(header, small, preset, None), not_held=not_held, dictionary=working_dictionary().sha256
     )
     provenance["settings"] = computed_on(place, precision) | provenance["settings"]
     provenance["terrain"]["sha256"] = labels.sha256
