@@ -11,6 +11,7 @@ import hashlib
 import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marsqe import image, results, terrain
-from marsqe.codecs import coefficients
 from marsqe.errors import ExportError, ReadError
 from marsqe.image import MarsImage
 from napari_marsqe import work
@@ -26,13 +26,19 @@ from napari_marsqe import work
 KIND: Final = "$"
 """Key that tells a JSON object of ours from what it stands for."""
 
-TYPES: Final[dict[str, type[Any]]] = {
-    name: value
-    for module in (image, terrain, results, coefficients, work)
-    for name, value in vars(module).items()
-    if isinstance(value, type) and dataclasses.is_dataclass(value) and value.__module__ == module.__name__
-}
-"""The values that may be written and read, by name; no others."""
+
+@cache
+def types() -> dict[str, type[Any]]:
+    """The values that may be written and read, by name; no others."""
+    # Imported here: it reads JPEGs, which nobody does at the start.
+    from marsqe.codecs import coefficients
+
+    return {
+        name: value
+        for module in (image, results, terrain, coefficients, work)
+        for name, value in vars(module).items()
+        if isinstance(value, type) and dataclasses.is_dataclass(value) and value.__module__ == module.__name__
+    }
 
 
 class Packer:
@@ -65,7 +71,7 @@ class Packer:
         for kind, form in self._forms().items():
             if isinstance(value, kind):
                 return form(value)
-        if type(value) is TYPES.get(type(value).__name__):
+        if type(value) is types().get(type(value).__name__):
             return self._pack_value(value)
         raise ExportError(f"a session cannot hold a {type(value).__name__}; save its layer with napari's own writer")
 
@@ -176,7 +182,7 @@ class Unpacker:
         return self._values[packed["number"]]
 
     def _value(self, packed: Any) -> Any:
-        cls = TYPES[packed["type"]]
+        cls = types()[packed["type"]]
         known = {field.name for field in dataclasses.fields(cls)}
         fields = {name: self.unpack(item) for name, item in packed["fields"].items() if name in known}
         value = self._values[packed["number"]] = cls(**fields)
