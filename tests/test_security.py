@@ -22,7 +22,11 @@ SOURCES = sorted(p for folder in ("src/marsqe", "napari_marsqe", "resources") fo
 COMMANDS: dict[str, list[list[str]]] = {
     "info": [["info", "frame.jpg", "--json"]],
     "models": [["models"]],
-    "enhance": [["enhance", "frame.jpg", "-o", "enhanced.tif", "--device", "cpu"]],
+    "enhance": [
+        ["enhance", "frame.jpg", "-o", "enhanced.tif", "--device", "cpu"],
+        ["enhance", "frame.jpg", "-o", "windowed.tif", "--device", "cpu", "--windowed"],
+    ],
+    "batch": [["batch", "frames", "--out", "results", "--device", "cpu"]],
     "segment": [["segment", "frame.jpg", "-o", "terrain.png", "--device", "cpu"]],
     "match": [["match", "frame.jpg", "--device", "cpu"]],
     "compress": [["compress", "truth.png", "-o", "small.jpg", "--qf", "30"]],
@@ -32,15 +36,25 @@ COMMANDS: dict[str, list[list[str]]] = {
     "references": [["references", "list"]],
 }
 """What is run of each command. Of those that need data or minutes, only that they exist is known here."""
-ELSEWHERE = {"demo", "train", "reproduce", "batch", "mosaic"}
-"""``demo`` is made of the commands above; the others work on folders of data. ``batch --local-cluster`` talks to the
-processes that it starts, over sockets of this machine: the one command that may open any."""
+ELSEWHERE = {
+    "demo": "made of the commands above",
+    "train": "needs data and minutes; starts processes of its own",
+    "reproduce": "needs data; its systems are the models that enhance is watched with",
+}
+"""Why a command is not watched."""
+SPREAD = {
+    "processes": ["batch", "frames", "--out", "spread", "--device", "cpu", "--workers", "2"],
+    "dask": ["batch", "frames", "--out", "spread", "--device", "cpu", "--local-cluster", "1"],
+}
+"""Work in processes of this machine, which talk to each other: nobody else may be talked to."""
 
-WATCH = """
+NETWORK = ("socket.connect", "socket.bind", "socket.sendto", "socket.getaddrinfo", "socket.gethostbyname")
+
+WATCH = f"""
 import json, sys
 events = []
 now = ["import"]
-NETWORK = ("socket.connect", "socket.bind", "socket.sendto", "socket.getaddrinfo", "socket.gethostbyname")
+NETWORK = {NETWORK!r}
 OTHERS = ("urllib.Request", "pickle.find_class", "os.system", "subprocess.Popen")
 
 def hook(name, arguments):
@@ -49,11 +63,11 @@ def hook(name, arguments):
 
 sys.addaudithook(hook)
 from marsqe.cli import main
-codes = {}
+codes = {{}}
 for command in json.loads(sys.argv[1]):
     now[0] = " ".join(command)
     codes[now[0]] = main(command)
-print("RESULT" + json.dumps({"events": events, "codes": codes}))
+print("RESULT" + json.dumps({{"events": events, "codes": codes}}))
 """
 
 
@@ -77,6 +91,8 @@ def test_no_command_opens_a_socket_a_pickle_or_a_shell(tmp_path: Path) -> None:
     Image.fromarray(pixels).save(tmp_path / "frame.jpg", quality=30)
     offered = {name for action in parser()._actions for name in getattr(action, "choices", None) or ()}
     present = [call for name, calls in COMMANDS.items() if name in offered for call in calls]
+    (tmp_path / "frames").mkdir()
+    (tmp_path / "frames" / "frame.jpg").write_bytes((tmp_path / "frame.jpg").read_bytes())
     found = watched(present, tmp_path)
     assert set(found["codes"].values()) == {0}, found["codes"]
     assert found["events"] == []
@@ -85,7 +101,52 @@ def test_no_command_opens_a_socket_a_pickle_or_a_shell(tmp_path: Path) -> None:
 def test_every_command_is_watched_or_named() -> None:
     offered = {name for action in parser()._actions for name in getattr(action, "choices", None) or ()}
     assert {"info", "enhance", "train"} <= offered  # else nothing was read off the parser
-    assert offered <= set(COMMANDS) | ELSEWHERE
+    assert offered == set(COMMANDS) | set(ELSEWHERE)
+
+
+EVERYWHERE = f"""
+import os, sys
+NETWORK = {NETWORK!r}
+
+def hook(name, arguments):
+    if name in NETWORK:
+        told = arguments if name.startswith("socket.get") else arguments[1:]  # without the socket itself
+        line = f"{{name}} {{told!r}}\\n".encode()
+        file = os.open(os.environ["WATCHED"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.write(file, line)
+        os.close(file)
+
+sys.addaudithook(hook)
+"""
+"""For every process that is started, as ``sitecustomize`` of the interpreter."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", list(SPREAD))
+def test_work_that_is_spread_talks_to_this_machine_alone(tmp_path: Path, kind: str) -> None:
+    if kind == "dask":
+        pytest.importorskip("distributed")
+    (tmp_path / "frames").mkdir()
+    for name in "ab":
+        pixels = np.random.default_rng(ord(name)).integers(60, 200, (40, 48, 3)).astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "frames" / f"{name}.jpg", quality=30)
+    (tmp_path / "hooks").mkdir()
+    (tmp_path / "hooks" / "sitecustomize.py").write_text(EVERYWHERE)
+    events, path = tmp_path / "events", os.pathsep.join(filter(None, [str(tmp_path / "hooks"), *sys.path[1:]]))
+    done = subprocess.run(
+        [sys.executable, "-m", "marsqe.cli", *SPREAD[kind]],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": path, "WATCHED": str(events), "MARSQE_DATA": str(tmp_path / "own")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "spread").glob("*.tif"))) == 2
+    seen = events.read_text().splitlines() if events.exists() else []
+    assert bool(seen) == (kind == "dask"), seen  # else nothing was watched
+    assert [line for line in seen if "127.0.0.1" not in line] == []
 
 
 def test_the_watch_sees_what_it_is_for(tmp_path: Path) -> None:
