@@ -24,7 +24,7 @@ import marsqe
 from marsqe.colour import as_rgb
 from marsqe.enhancement import networks
 from marsqe.enhancement.networks import Job, run_windows
-from marsqe.enhancement.windows import MARGIN, windows
+from marsqe.enhancement.windows import CORE, MARGIN, windows
 from marsqe.image import MarsImage, to_upright
 from marsqe.networks.conditioning import condition_vector
 from marsqe.progress import run
@@ -205,7 +205,26 @@ def test_tables_that_say_nothing_of_luma_and_chroma_count_as_unknown(spy: Spy) -
 
 
 def test_large_image_is_never_seen_whole(spy: Spy) -> None:
-    image = MarsImage.from_array(np.zeros((16, 3000, 3), np.uint8))
+    image = MarsImage.from_array(np.zeros((1152, 1600), np.uint8))
     enhanced(image)
-    assert len(spy.shapes) == 4
-    assert max(shape[3] for shape in spy.shapes) <= 768 + 2 * MARGIN
+    assert len(spy.shapes) == 2
+    assert all(shape[2] * shape[3] <= (CORE + 2 * MARGIN) ** 2 for shape in spy.shapes)
+
+
+def test_a_small_region_costs_little(spy: Spy) -> None:
+    enhanced(MarsImage.from_array(np.zeros((700, 900), np.uint8)), region=Region(501, 333, 40, 50))
+    (shape,) = spy.shapes
+    assert shape[2] <= 64 + 2 * MARGIN
+    assert shape[3] <= 48 + 2 * MARGIN
+
+
+@pytest.mark.parametrize("shape", [(1152, 1600), (960, 1280), (7, 7), (17, 5000), (2300, 1600)])
+@pytest.mark.parametrize("core", [16, 128, CORE])
+def test_windows_cover_an_image_once_and_are_no_larger_than_asked(shape: tuple[int, int], core: int) -> None:
+    seen = np.zeros(shape, np.uint8)
+    for window in windows(shape, core=core):
+        r = window.core
+        seen[r.y : r.y + r.height, r.x : r.x + r.width] += 1
+        assert r.height * r.width <= core * core
+        assert (r.x % 16, r.y % 16, window.frame.x % 16, window.frame.y % 16) == (0, 0, 0, 0)
+    assert (seen == 1).all()

@@ -16,7 +16,7 @@ from marsqe.devices import resolve_device
 from marsqe.enhancement.finishing import finished
 from marsqe.enhancement.networks import STEP, Job, loaded, run_tiles, run_windows, with_retry
 from marsqe.enhancement.pipeline import condition_of
-from marsqe.enhancement.windows import CORE, MARGIN
+from marsqe.enhancement.windows import BAND, MARGIN
 from marsqe.errors import SettingError
 from marsqe.image import Compression, MarsImage, Pixels
 from marsqe.matching import dictionary_of, match_steps, twin_compression, working_dictionary
@@ -86,14 +86,14 @@ def bands_steps(
     device: str,
     sink: Callable[[Band], None],
     *,
-    core: int = CORE,
+    core: int = BAND,
     batch: int = 8,
     precision: str = "auto",
 ) -> Steps[float]:
     """Enhance from top to bottom, handing each band to ``sink``; returns the seconds that computing took.
 
-    The windows are those of the whole image, so the result is the same but for rounding. ``core`` is the side of a
-    window and the height of a band, a multiple of 128.
+    Windows have the margin of those of a whole image, so the result is the same but for rounding. ``core`` is the side
+    of a window and the height of a band, a multiple of 128.
     """
     if core % _UNIT or core < _UNIT:
         raise SettingError(f"windows must be a multiple of {_UNIT} pixels, not {core}")

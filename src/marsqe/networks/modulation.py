@@ -32,10 +32,23 @@ class CompressionModulation(nn.Module):
         """Modulate features (B, C, H, W), whose corner lies on the grid, by condition vectors (B, 12)."""
         scale, shift = self.perceptron(condition)[:, :, None, None].chunk(2, dim=1)
         # The bound keeps a bad training step from multiplying features level by level.
-        out: Tensor = x * (1 + torch.tanh(scale)).to(x.dtype) + shift.to(x.dtype)
-        if self.phase is not None:
-            period = self.phase.shape[-1]
-            tiled = self.phase.repeat(1, 1, -(-x.shape[2] // period), -(-x.shape[3] // period))
-            known = condition[:, -1, None, None, None]
-            out = out + (known * tiled[:, :, : x.shape[2], : x.shape[3]]).to(x.dtype)
-        return out
+        out: Tensor = x * (1 + torch.tanh(scale)).to(x.dtype)
+        if self.phase is None:
+            return out + shift.to(x.dtype)
+        added = (shift + condition[:, -1, None, None, None] * self.phase).to(x.dtype)
+        return _add_periodic(out, added)
+
+
+def _add_periodic(x: Tensor, pattern: Tensor) -> Tensor:
+    """Add a small pattern (B, C, p, p) to features (B, C, H, W) again and again, in their place.
+
+    Where it fits a whole number of times it is laid over a view of them; a pattern of their size takes longer to write
+    than to add.
+    """
+    (batch, channels, height, width), period = x.shape, pattern.shape[-1]
+    if height % period or width % period:
+        tiled = pattern.repeat(1, 1, -(-height // period), -(-width // period))
+        return x + tiled[:, :, :height, :width]
+    blocks = x.permute(0, 2, 3, 1).view(batch, height // period, period, width // period, period, channels)
+    blocks += pattern.permute(0, 2, 3, 1)[:, None, :, None]
+    return x

@@ -16,7 +16,7 @@ from marsqe.devices import resolve_device
 from marsqe.enhancement.faithful import why_not_held
 from marsqe.enhancement.mosaic import Band, Mosaic, ReadBlocks, bands_steps, choose_for_mosaic
 from marsqe.enhancement.pipeline import computed_on, provenance_of
-from marsqe.enhancement.windows import CORE
+from marsqe.enhancement.windows import BAND
 from marsqe.errors import ExportError
 from marsqe.export.atomic import atomic
 from marsqe.export.exif import append_exif
@@ -77,7 +77,7 @@ def enhance_large_steps(
     device: str = "auto",
     *,
     faithful: bool = True,
-    core: int = CORE,
+    core: int = BAND,
     batch: int = 8,
     precision: str = "auto",
 ) -> Steps[LargeResult]:
