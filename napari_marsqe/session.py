@@ -132,10 +132,18 @@ class Session(QObject):
         (y, x), (height, width) = image.metadata["estimated"]["cut"], image.shape
         place = original.frame.shifted(y, x).pixels()
         data, arguments, kind = conventions.source_layer(image)
-        case = self.choose(conventions.put(self.viewer, None, (data, arguments | place, kind)))
+        arguments |= place | {"name": conventions.name_of(image.name, "whole blocks")}
+        case = self.choose(conventions.put(self.viewer, None, (data, arguments, kind)))
         if original.truth is not None:
             part = conventions.pixels_of(original.truth)[y : y + height, x : x + width]
             self.add_truth(case, MarsImage.from_array(part, metadata={"name": original.truth.name}))
+            assert case.truth is not None
+            case.truth.name = conventions.name_of(image.name, "truth of the whole blocks")
+            if original.truth.visible:
+                # It would look out behind its own part; it comes back with the original.
+                original.truth.visible = False
+                original.put_away.append(original.truth)
+        self.viewer.layers.selection.active = case.source
         return case
 
     def estimated_from(self, original: Case) -> Case | None:

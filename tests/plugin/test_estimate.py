@@ -39,7 +39,7 @@ def test_estimated_at_a_click_and_held_to_what_was_found(user: User, decoded: Pa
     assert not bench.estimate.isVisible()
     case = user.case
     assert case is not original and not original.source.visible
-    assert case.source.name == "sol_0766_decoded · compressed"
+    assert case.source.name == "sol_0766_decoded · whole blocks"
     assert list(case.source.translate) == [100 + 2 * 11, 50 + 2 * 13]
     row, column = (round(n) for n in original.source.world_to_data(case.source.data_to_world((20, 30))))
     np.testing.assert_array_equal(original.source.data[row, column], case.source.data[20, 30])
@@ -77,9 +77,13 @@ def test_the_truth_is_cut_as_well(user: User, decoded: Path, tmp_path: Path, tru
     raw = tmp_path / "raw.png"
     Image.fromarray(truth[16 - CUT[0] :, 16 - CUT[1] :]).save(raw)
     user.opens(decoded, raw)
+    original = user.case
     user.does(user.bench.estimate)
     np.testing.assert_array_equal(user.case.truth.data, truth[16:160, 16:192])
     assert list(user.case.truth.translate) == list(CUT)
+    assert not original.truth.visible
+    user.bench.session.turn_to(original)
+    assert original.truth.visible
 
 
 def test_pixels_without_a_trace_are_refused_in_words(user: User, tmp_path: Path, notified: list[str]) -> None:
