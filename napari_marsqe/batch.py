@@ -186,6 +186,7 @@ class BatchWidget(DropTarget):
         self.files_dropped.connect(self._on_dropped)
         self.start.clicked.connect(self.begin)
         self.table.opened.connect(self._on_opened)
+        self.table.asked.connect(self._on_asked)
         runner = self.runner
         runner.started.connect(self._on_started)
         runner.progressed.connect(self._on_progressed)
@@ -234,7 +235,8 @@ class BatchWidget(DropTarget):
             self.table.list_files(progress.files)
         update = getattr(progress, "update", None)
         if update is not None:
-            problem = None if update.record is None else update.record.get("problem")
+            record = update.record
+            problem = _reason(record) if record is not None and record.get("problem") else None
             self.table.show_stage(update.name, update.stage, problem)
         self.progress.show_progress(progress, getattr(progress, "left", left))
 
@@ -258,6 +260,10 @@ class BatchWidget(DropTarget):
     def _on_idle(self) -> None:
         self.progress.hide()
         self._refresh()
+
+    def _on_asked(self, name: str, problem: str) -> None:
+        if not self.runner.is_busy:
+            self.summary.say(f"<b>{escape(name)}</b>: {escape(problem)}", "Error")
 
     def _on_opened(self, name: str) -> None:
         out = self.results.folder

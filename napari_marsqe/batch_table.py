@@ -28,6 +28,8 @@ class BatchTable(QTableWidget):
 
     opened = Signal(str)
     """A finished result, by its name, was double-clicked."""
+    asked = Signal(str, str)
+    """A file that has a problem was selected: its name, and the problem."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(0, 2, parent)
@@ -35,7 +37,7 @@ class BatchTable(QTableWidget):
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setMinimumHeight(150)
-        self.setToolTip("Double-click a finished file to open its result.")
+        self.setToolTip("Double-click a finished file to open its result, click a failed one to read why.")
         header: Any = self.horizontalHeader()
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         header.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
@@ -44,6 +46,7 @@ class BatchTable(QTableWidget):
         self._rows: dict[str, int] = {}
         self._stages: dict[str, str] = {}
         self.cellDoubleClicked.connect(self._on_double_clicked)
+        self.currentCellChanged.connect(self._on_current)
 
     def list_files(self, files: Sequence[tuple[str, str]]) -> None:
         """Show files anew: the name of each result, and its source's path."""
@@ -72,6 +75,11 @@ class BatchTable(QTableWidget):
     def stage(self, name: str) -> str | None:
         """The stage that is shown for a result."""
         return self._stages.get(name)
+
+    def _on_current(self, row: int, *_: int) -> None:
+        name, state = self.item(row, 0), self.item(row, 1)
+        if name is not None and state is not None and state.toolTip():
+            self.asked.emit(name.text(), state.toolTip())
 
     def _on_double_clicked(self, row: int, _column: int) -> None:
         name = next((name for name, at in self._rows.items() if at == row), None)

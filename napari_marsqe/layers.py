@@ -114,20 +114,25 @@ def pixels_of(layer: Any) -> Pixels:
 
 def terrain_layer(stem: str, terrain: Terrain, frame: Frame) -> LayerData:
     """Terrain labels, with the class in the status bar and class colours."""
-    from napari.utils.colormaps import DirectLabelColormap
-
-    palette = PALETTES[engine_settings().palette]
-    colours: dict[int | None, Any] = {None: "transparent", 0: "transparent"}
-    colours |= {i: tuple(c / 255 for c in palette[name]) for i, name in enumerate(CLASSES, 1)}
     arguments = {
         "name": name_of(stem, "terrain"),
         "opacity": 0.4,
-        "colormap": DirectLabelColormap(color_dict=colours),
+        "colormap": terrain_colours(),
         "features": terrain_features(),
         **frame.pixels(),
     }
     # A copy: who paints in the layer must not change, unseen, what was matched and is written to the record.
     return terrain.labels.copy(), arguments | _metadata(TERRAIN, terrain=terrain), "labels"
+
+
+def terrain_colours() -> Any:
+    """The colours of the terrain's labels that Preferences hold."""
+    from napari.utils.colormaps import DirectLabelColormap
+
+    palette = PALETTES[engine_settings().palette]
+    colours: dict[int | None, Any] = {None: "transparent", 0: "transparent"}
+    colours |= {i: tuple(c / 255 for c in palette[name]) for i, name in enumerate(CLASSES, 1)}
+    return DirectLabelColormap(color_dict=colours)
 
 
 def terrain_features() -> Any:

@@ -78,10 +78,39 @@ def when_shown(owner: QObject, start: Callable[[EngineSettings], None]) -> None:
 def remember(name: str, value: Any) -> None:
     """Keep a choice for the next start, where napari knows the plugin."""
     chosen = _engine()
-    # A model of the user's own is none that Preferences offer.
     with suppress(AttributeError, LookupError, ValueError):
         if chosen is not None:
             setattr(chosen, name, value)
+
+
+class PaletteFollower:
+    """Tells when other colours of the terrain are chosen in Preferences, once it was told to start."""
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self._changed = changed
+        self._events: Any = None
+
+    def start(self) -> None:
+        """Listen; needs napari's settings, and so waits for :func:`when_shown`."""
+        from napari.settings import get_plugin_settings
+
+        with suppress(AttributeError, LookupError):
+            self._events = get_plugin_settings("napari-marsqe").engine.events.palette
+            self._events.connect(self._on_palette)
+
+    @property
+    def listens(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._events is not None
+
+    def disconnect_viewer(self) -> None:
+        """Listen no more."""
+        if self._events is not None:
+            self._events.disconnect(self._on_palette)
+            self._events = None
+
+    def _on_palette(self, event: Any = None) -> None:
+        self._changed()
 
 
 def remembering(name: str) -> Callable[[Any], None]:

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from napari_marsqe.column import Column
 from napari_marsqe.dropping import CanvasDrops
 from napari_marsqe.jobs import Failure, Runner, Task
+from napari_marsqe.layers import TERRAIN, role_of, terrain_colours
 from napari_marsqe.progress_strip import ProgressStrip
 from napari_marsqe.sections.base import Section
 from napari_marsqe.sections.enhance import EnhanceSection
@@ -21,7 +22,7 @@ from napari_marsqe.sections.judge import JudgeSection
 from napari_marsqe.sections.open import OpenSection
 from napari_marsqe.sections.understand import UnderstandSection
 from napari_marsqe.session import Case, Session
-from napari_marsqe.settings import EngineSettings, when_shown
+from napari_marsqe.settings import EngineSettings, PaletteFollower, when_shown
 from napari_marsqe.shortcuts import Shortcuts
 from napari_marsqe.steps import BenchSteps, Notice
 from napari_marsqe.theme import ThemeFollower
@@ -75,7 +76,8 @@ class Workbench(BenchSteps):
         self.drawers = {tool.key: Drawer(tool, self) for tool in TOOLS}
         theme, keys = ThemeFollower(self.viewer, self), Shortcuts(self)
         shown = (self.comparison, self.picker, self.eyes, theme, keys, self.drops, EvidenceStatus(self.session))
-        self._followers = (self.session, *shown, *self.drawers.values())
+        self.palette = PaletteFollower(self._on_palette)
+        self._followers = (self.session, *shown, self.palette, *self.drawers.values())
         self._notices: dict[str, Notice] = {}
         self._skipped: list[str] = []
         self._inspected: Case | None = None
@@ -178,6 +180,13 @@ class Workbench(BenchSteps):
     def _start_with(self, settings: EngineSettings) -> None:
         self.open.start_with(settings)
         self.enhance.start_with(settings)
+        self.palette.start()
+
+    def _on_palette(self) -> None:
+        for layer in self.viewer.layers:
+            if role_of(layer) == TERRAIN:
+                layer.colormap = terrain_colours()
+        self.refresh()
 
     def _on_started(self, task: Task) -> None:
         self._notices.clear()

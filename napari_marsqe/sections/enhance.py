@@ -19,7 +19,7 @@ from napari_marsqe.sections.base import Section
 from napari_marsqe.sections.choices import Choice
 from napari_marsqe.session import Case, Session
 from napari_marsqe.settings import EngineSettings, engine_settings, remembering
-from napari_marsqe.wording import describe_enhancement, not_held_in_words
+from napari_marsqe.wording import describe_enhancement, escape, not_held_in_words
 
 KEY = "enhance"
 HINT = "Removes the blocks and blur of compression; finds the terrain first where needed."
@@ -119,7 +119,14 @@ class EnhanceSection(Section):
         if case is not None and case.enhancement is not None:
             self.say(describe_enhancement(case.enhancement) + _outdated(case))
         else:
-            self.say(HINT if case is not None else "Open an image first.", "Hint")
+            self.say(self._missing() + HINT if case is not None else "Open an image first.", "Hint")
+
+    def _missing(self) -> str:
+        """That the model which Preferences name is not there, if so."""
+        if self._wanted_model in self.model.values:
+            return ""
+        name = escape(self._wanted_model)
+        return f"Preferences name the model {name}, which has no weights here; “Automatic” is chosen instead. "
 
     def offer_models(self) -> None:
         """Offer the models whose weights are at hand; the chosen one stays chosen if it is among them."""

@@ -36,7 +36,7 @@ KEY = "models"
 COLUMNS = ("Model", "Where", "Size", "Cost", "Hash")
 _TIPS = (
     "Its name in “Enhance” and on the command line.",
-    "Whether it came with napari-marsqe or was imported by you.",
+    "Whether its weights came with napari-marsqe, were imported by you, or are not there yet.",
     "Parameters: learned numbers, in millions.",
     "Multiplications for an image of 1600 × 1152 pixels, in millions of millions (TMAC).",
     "Whether the weights are those that the model's card names: ✓ verified, ✕ altered or damaged, – none.",
@@ -228,7 +228,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         return row["name"], "yours", "?", "?", "✕"
     return (
         row["name"],
-        "yours" if row["local"] else "bundled",
+        "yours" if row["local"] else "bundled" if row["bundled"] else "no weights yet",
         f"{row['parameters'] / 1e6:.2f} M",
         f"{row['macs_1152x1600'] / 1e12:.2f}",
         _SIGNS[row["state"]],

@@ -84,6 +84,10 @@ def test_a_folder_is_enhanced_and_a_result_opened(
     assert (out / "summary.csv").is_file()
     assert not batch.progress.isVisible()
 
+    failed = batch.table.visualItemRect(batch.table.item(2, 0)).center()
+    qtbot.mouseClick(batch.table.viewport(), Qt.MouseButton.LeftButton, pos=failed)
+    assert batch.summary.text().startswith("<b>notes.txt</b>: ")
+
     item = batch.table.item(0, 0)
     place = batch.table.visualItemRect(item).center()
     qtbot.mouseClick(batch.table.viewport(), Qt.MouseButton.LeftButton, pos=place)

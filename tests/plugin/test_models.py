@@ -43,6 +43,7 @@ def picks(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
 def test_bundled_models_are_verified_and_tell_their_gains(user: User, panel: Any) -> None:
     shown = cells(panel)
     assert shown["marsqe-swift"][0] == "bundled"
+    assert shown["marsqe"][0] == "no weights yet"
     assert shown["marsqe-swift"][3] == "✓"
     assert shown["marsqe"][3] == "–"
     assert not panel.remove.isEnabled()

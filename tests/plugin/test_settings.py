@@ -15,6 +15,7 @@ from napari.settings import get_plugin_settings
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
 
+import marsqe
 from marsqe.networks.registry import AUTO, PRESETS
 from marsqe.terrain import PALETTES, Terrain
 from napari_marsqe import settings
@@ -132,6 +133,26 @@ def test_choices_are_remembered(preferences: Any, qtbot: QtBot) -> None:
     again = Workbench(ViewerModel())
     qtbot.addWidget(again)
     qtbot.waitUntil(lambda: again.enhance.device.value == "cpu" and again.enhance.precision.value == "float32")
+
+
+def test_open_terrain_takes_other_colours_at_once(preferences: Any, qtbot: QtBot) -> None:
+    viewer = ViewerModel()
+    bench = Workbench(viewer)
+    qtbot.addWidget(bench)
+    layer = viewer.add_layer(Layer.create(*terrain_layer("a", Terrain(np.ones((4, 4), np.uint8)), Frame())))
+    qtbot.waitUntil(lambda: bench.palette.listens)
+    preferences.palette = "tol-muted"
+    assert layer.get_color(4)[:3] == pytest.approx(np.array(PALETTES["tol-muted"]["rock"]) / 255, abs=1e-3)
+
+
+def test_a_preferred_model_that_is_not_there_is_named(preferences: Any, qtbot: QtBot) -> None:
+    preferences.model = "outcrop"
+    bench = Workbench(ViewerModel())
+    qtbot.addWidget(bench)
+    qtbot.waitUntil(lambda: bench.palette.listens)
+    bench.session.open(marsqe.simulate_downlink(np.zeros((40, 40), np.uint8), 30))
+    assert bench.enhance.model.value == "auto"
+    assert "outcrop" in bench.enhance.summary.text()
 
 
 @pytest.mark.parametrize("palette", PALETTES)
