@@ -74,13 +74,20 @@ def main() -> None:
     )
     sys.stdout.write(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|\n")
     for (split, part), rows in sorted(table.items()):
-        mean = {key: float(np.nanmean([row[key] for row in rows])) for key in rows[0]}
+        mean = {key: _mean([row[key] for row in rows]) for key in rows[0]}
+        nearer = "–" if np.isnan(mean["nearer"]) else f"{mean['nearer']:.0%}"
         lowest = min(row["covered"] for row in rows)
         sys.stdout.write(
             f"| {split} | {part} | {len(rows)} | {mean['covered']:.1%} | {lowest:.0%} | "
             f"{mean['width']:.1f} | {mean['error']:.1f} | "
-            f"{mean['beyond']:.2%} | {mean['nearer']:.0%} |\n"
+            f"{mean['beyond']:.2%} | {nearer} |\n"
         )
+
+
+def _mean(values: list[float]) -> float:
+    """Mean of those that are known; NaN where none is."""
+    known = [value for value in values if np.isfinite(value)]
+    return sum(known) / len(known) if known else float("nan")
 
 
 def measured(e: Example, calibration: Any, where: Any = ...) -> dict[str, float]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 from scenes import ground, orientation_exif, texture, truth_crop
 
@@ -119,3 +120,17 @@ def test_an_estimate_of_another_image_is_refused() -> None:
         cut_to_blocks(marsqe.MarsImage.from_array(texture(160, 176)), estimate_of(told))
     with pytest.raises(SettingError, match="16 bits"):
         with_estimated_tables(marsqe.MarsImage.from_array(texture(64, 64).astype(np.uint16)))
+
+
+def test_a_georeferenced_image_keeps_its_place(tmp_path: Path) -> None:
+    decoded = decode_jpeg(encode_jpeg(truth_crop(208, 224), quality=60))[5:, 3:]
+    scale, tie = (0.5, 0.5, 0.0), (2.0, 1.0, 0.0, 1000.0, 2000.0, 0.0)
+    matrix = (0.5, 0.0, 0.0, 1000.0, 0.0, -0.5, 0.0, 2000.0, *(0.0,) * 7, 1.0)
+    tags = [(33550, 12, 3, scale, True), (33922, 12, 6, tie, True), (34264, 12, 16, matrix, True)]
+    tifffile.imwrite(tmp_path / "a.tif", decoded, photometric="rgb", extratags=tags)
+    image = with_estimated_tables(marsqe.open_image(tmp_path / "a.tif"))
+    assert image.metadata["estimated"]["cut"] == [11, 13]
+    found = {code: value for code, _, _, value in image.metadata["geo"]}
+    assert found[33550] == scale
+    assert found[33922] == (2.0 - 13, 1.0 - 11, 0.0, 1000.0, 2000.0, 0.0)
+    assert (found[34264][3], found[34264][7]) == (1000.0 + 0.5 * 13, 2000.0 - 0.5 * 11)

@@ -15,6 +15,7 @@ from marsqe.image import Compression, MarsImage, to_stored, to_upright
 
 ESTIMATED: Final = "JPEG (estimated)"
 """Codec of an image whose tables are an estimate."""
+_TIE_POINTS, _TRANSFORMATION = 33922, 34264
 _NAMES: Final = {(1, 1): "4:4:4", (2, 2): "4:2:0"}
 
 
@@ -71,17 +72,33 @@ def cut_to_blocks(image: MarsImage, found: Estimate) -> MarsImage:
     inside = np.zeros(stored.shape[:2], bool)
     inside[y : y + height, x : x + width] = True
     upright_inside = to_upright(inside, image.orientation)
+    cut = [int(upright_inside.any(axis=axis).argmax()) for axis in (1, 0)]
     told = {
         "quality": found.quality,
         "corner": [y, x],
         "subsampling": None if found.subsampling is None else list(found.subsampling),
         "support": round(found.support, 2),
-        "cut": [int(upright_inside.any(axis=axis).argmax()) for axis in (1, 0)],
+        "cut": cut,
         "of": list(image.shape),
     }
     metadata = image.metadata | {"coefficients": coefficients, "estimated": told}
+    if "geo" in metadata:
+        metadata["geo"] = [_placed(tag, *cut) for tag in metadata["geo"]]
     upright = to_upright(pixels, image.orientation)
     return replace(image, pixels=upright, compression=compression, metadata=metadata)
+
+
+def _placed(tag: tuple[Any, ...], row: int, column: int) -> tuple[Any, ...]:
+    """A georeference of an image for the part of it that begins at a row and a column."""
+    code, kind, count, value = tag
+    numbers = list(value) if code in (_TIE_POINTS, _TRANSFORMATION) else []
+    if code == _TIE_POINTS:
+        numbers[0::6] = [n - column for n in numbers[0::6]]
+        numbers[1::6] = [n - row for n in numbers[1::6]]
+    elif code == _TRANSFORMATION:
+        for line in range(0, 12, 4):
+            numbers[line + 3] += numbers[line] * column + numbers[line + 1] * row
+    return code, kind, count, tuple(numbers) if numbers else value
 
 
 def estimated_in_words(told: dict[str, Any]) -> str:
