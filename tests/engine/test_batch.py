@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 from scenes import jpeg_bytes, texture
 
@@ -17,6 +18,7 @@ import marsqe
 from marsqe.cli.main import main
 from marsqe.errors import ExportError
 from marsqe.export import read_provenance
+from marsqe.judgement.verification import inside
 from marsqe.progress import run as run_steps
 from marsqe.scale import Settings, batch_steps, stages
 from marsqe.scale.ledger import FOLDER, Ledger
@@ -85,6 +87,23 @@ def test_summary_says_metrics_identity_and_settings(batch: Run, folder: Path, tm
     assert (hazcam["mission"], hazcam["sol"]) == ("Perseverance", "396")
     assert hazcam["psnr_enhanced"] == "", "no truth, no gain"
     assert float(hazcam["mean_change"]) > 0
+
+
+def test_real_numbers_are_written_kept_and_judged_anew(batch: Run, folder: Path, tmp_path: Path) -> None:
+    Image.new("L", (40, 30), 99).save(folder / "flat.png")
+    code, document = batch(folder, "-r", "--depth", "float")
+    assert code == 1
+    assert "is no JPEG" in document["errors"][0]["error"]
+    jpeg, out = folder / "sol1/a.jpg", tmp_path / "out/sol1/a.tif"
+    values = tifffile.imread(out)
+    assert values.dtype == np.float32
+    assert inside(marsqe.open_image(jpeg), jpeg.read_bytes(), values).coefficients == 1
+    (folder / "flat.png").unlink()
+    assert set(statuses(batch(folder, "-r", "--depth", "float")[1]).values()) == {"kept"}
+    assert statuses(batch(folder, "-r", "--depth", "float", "--truth", tmp_path / "truth")[1])["sol1/a.tif"] == "done"
+    assert float(table(tmp_path / "out")["sol1/a.tif"]["psnr_enhanced"]) > 0
+    assert set(statuses(batch(folder, "-r")[1]).values()) == {"done"}, "another depth is asked for"
+    assert marsqe.open_image(out).pixels.dtype == np.uint8
 
 
 def test_parquet_holds_what_the_csv_holds(batch: Run, folder: Path, tmp_path: Path) -> None:

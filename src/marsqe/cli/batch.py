@@ -12,6 +12,7 @@ from typing import Any
 
 from marsqe.cli.output import Outcome, emit, say
 from marsqe.errors import SettingError
+from marsqe.export.options import DEPTHS
 from marsqe.progress import Steps
 from marsqe.read.limits import LARGE
 
@@ -34,6 +35,12 @@ def add_batch(commands: Any, *parents: ArgumentParser) -> None:
     p.add_argument("--model", default="auto", metavar="NAME", help="a model of `marsqe models` (default: auto)")
     p.add_argument("--no-faithful", action="store_true", help="let coefficients leave their quantization cells")
     p.add_argument("--ending", choices=(".tif", ".png"), default=".tif", help="of the results (default: .tif)")
+    p.add_argument(
+        "--depth",
+        choices=DEPTHS,
+        default="source",
+        help="numbers of the results (default: source); float: 32-bit, every frequency within the JPEG's interval",
+    )
     p.add_argument(
         "--windows-above",
         type=_megapixels,
@@ -72,6 +79,7 @@ def run(arguments: Namespace) -> int:
         *(arguments.model, arguments.device),
         faithful=not arguments.no_faithful,
         ending=arguments.ending,
+        depth=arguments.depth,
         windows_above=arguments.windows_above,
     )
     sources = collect(

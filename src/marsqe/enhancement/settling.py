@@ -29,8 +29,10 @@ _SLACK: Final = 0.08
 """DN of a coefficient by which the encoder's whole-number DCT may differ from the exact one."""
 _INSIDE: Final = 0.45
 """DN inside the border of its interval to which a coefficient is pushed: about one deviation of the rounding."""
-_LEAST_INSIDE: Final = 0.3
-"""Least half-width in steps of the interval that coefficients are pushed into."""
+_LEAST_INSIDE: Final = 0.35
+"""Least half-width in steps of the interval that coefficients are pushed into, which counts where steps are 1 or 2 DN.
+Measured on validation crops at quality 95: 0.3 costs three times the fidelity and returns fewer blocks; at 0.4 blocks
+are lost again."""
 _WRITABLE: Final = ((1, 1), (2, 1), (2, 2))
 
 # libjpeg's colour conversion, in units of 1/65536; all sums are whole numbers below 2^24, which float32 holds exactly.

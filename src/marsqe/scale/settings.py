@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from marsqe.errors import SettingError
+from marsqe.export.options import DEPTHS
 from marsqe.read.limits import LARGE
 
 ENDINGS: Final = (".tif", ".png")
@@ -34,6 +35,9 @@ class Settings:
         Tiles at once; no part of the fingerprint either.
     ending : str
         One of ``ENDINGS``.
+    depth : str
+        Numbers of the results, as in :class:`marsqe.ExportOptions`. Other ones than those of the source are written of
+        whole images.
     windows_above : int
         Pixels above which an image is read, enhanced and written in windows, as ``marsqe enhance --windowed`` does:
         memory is bounded, and the pixels are the same but for rounding, so it is no part of the fingerprint. PNG, and
@@ -45,11 +49,16 @@ class Settings:
     faithful: bool = True
     batch: int = 8
     ending: str = ".tif"
+    depth: str = "source"
     windows_above: int = LARGE
 
     def __post_init__(self) -> None:
         if self.ending not in ENDINGS:
             raise SettingError(f"results are written as {' or '.join(ENDINGS)}, not {self.ending!r}")
+        if self.depth not in DEPTHS:
+            raise SettingError(f"the depth must be one of {', '.join(DEPTHS)}, not {self.depth!r}")
+        if self.depth == "float" and self.ending != ".tif":
+            raise SettingError("32-bit numbers are written as .tif alone")
 
 
 def resolved(settings: Settings) -> Settings:
@@ -86,6 +95,8 @@ def fingerprint(settings: Settings) -> str:
     }
     for name in ("device", "batch", "windows_above"):
         del facts[name]
+    if settings.depth == "source":
+        del facts["depth"]  # results of a time when there was no other stay what was asked for
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
@@ -93,7 +104,7 @@ def windows_above(settings: Settings) -> int | None:
     """Pixels above which images are enhanced in windows; None where these settings have to see them whole."""
     from marsqe.networks.registry import find
 
-    if settings.ending != ".tif" or find(settings.model).uses_labels:
+    if settings.ending != ".tif" or settings.depth != "source" or find(settings.model).uses_labels:
         return None
     return settings.windows_above
 

@@ -9,11 +9,13 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import marsqe
 from marsqe.errors import ExportError, MarsqeError, ReadError
+from marsqe.export.options import ExportOptions
 from marsqe.image import MarsImage
 from marsqe.progress import Progress, Steps
 from marsqe.results import Enhancement
@@ -110,7 +112,7 @@ def read(task: Task) -> Loaded:
     if large:
         return Loaded(task, key, problem=problem, large=Large(finished, truth_digest))
     image = marsqe.open_image(source)
-    earlier = marsqe.open_image(task.target) if finished else None
+    earlier = _earlier(Path(task.target), image) if finished else None
     return Loaded(task, key, image, truth, problem, earlier)
 
 
@@ -148,7 +150,8 @@ def compute(loaded: Loaded, settings: Settings) -> Steps[Computed]:
         metrics = marsqe.judge(pixels, compressed=image.pixels).metrics
     facts |= metrics
     facts |= about_truth(loaded.task, problem, None if loaded.truth is None else loaded.truth.sha256)
-    return Computed(loaded.task, facts, None if result is None else result.save)
+    options = ExportOptions(depth=settings.depth)
+    return Computed(loaded.task, facts, None if result is None else partial(result.save, options=options))
 
 
 def about_truth(task: Task, problem: str | None, sha256: str | None) -> Record:
@@ -213,6 +216,16 @@ def failure(task: Task, error: BaseException) -> Record:
     else:
         text = f"something unexpected went wrong ({type(error).__name__}: {error})"
     return {"status": FAILED, "source": task.source, "output": task.name, "problem": text}
+
+
+def _earlier(path: Path, image: MarsImage) -> MarsImage | None:
+    """A finished result, to be compared with a truth; None where its numbers are others than the image's."""
+    try:
+        found = marsqe.open_image(path)
+    except ReadError:  # of real numbers no image is opened
+        return None
+    same = found.pixels.shape == image.pixels.shape and found.pixels.dtype == image.pixels.dtype
+    return found if same else None
 
 
 def _digest(path: Path) -> str:
