@@ -19,6 +19,7 @@ from marsqe.export.options import ExportOptions
 from marsqe.image import MarsImage
 from marsqe.progress import Progress, Steps
 from marsqe.results import Enhancement
+from marsqe.scale.files import digest_of, earlier_result, pixels_of, size_in_bytes
 from marsqe.scale.ledger import Record
 from marsqe.scale.settings import Settings
 
@@ -101,18 +102,18 @@ def read(task: Task) -> Loaded:
         If the source cannot be opened.
     """
     source = Path(task.source)
-    digest = _digest(source)
+    digest = digest_of(source)
     key = hashlib.sha256(f"{task.fingerprint}{digest}".encode()).hexdigest()
     before = task.before or {}
-    finished = before.get("key") == key and _size(Path(task.target)) == before.get("output_bytes")
-    large = task.windows_above is not None and _pixels(source) > task.windows_above
+    finished = before.get("key") == key and size_in_bytes(Path(task.target)) == before.get("output_bytes")
+    large = task.windows_above is not None and pixels_of(source) > task.windows_above
     truth, problem, truth_digest = _read_truth(task, whole=not large)
     if finished and (truth_digest is None or truth_digest == before.get("truth_sha256")) and problem is None:
         return Loaded(task, key, record=before | {"status": KEPT})
     if large:
         return Loaded(task, key, problem=problem, large=Large(finished, truth_digest))
     image = marsqe.open_image(source)
-    earlier = _earlier(Path(task.target), image) if finished else None
+    earlier = earlier_result(Path(task.target), image) if finished else None
     return Loaded(task, key, image, truth, problem, earlier)
 
 
@@ -218,46 +219,13 @@ def failure(task: Task, error: BaseException) -> Record:
     return {"status": FAILED, "source": task.source, "output": task.name, "problem": text}
 
 
-def _earlier(path: Path, image: MarsImage) -> MarsImage | None:
-    """A finished result, to be compared with a truth; None where its numbers are others than the image's."""
-    try:
-        found = marsqe.open_image(path)
-    except ReadError:  # of real numbers no image is opened
-        return None
-    same = found.pixels.shape == image.pixels.shape and found.pixels.dtype == image.pixels.dtype
-    return found if same else None
-
-
-def _digest(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        marsqe.open_image(path)  # which says what is wrong with it
-        raise ReadError(f"cannot open {path}: the system cannot read it; check the disk") from None
-
-
-def _size(path: Path) -> int | None:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return None
-
-
-def _pixels(path: Path) -> int:
-    from marsqe.read.large import size_of
-
-    height, width = size_of(path) or (0, 0)
-    return height * width
-
-
 def _read_truth(task: Task, *, whole: bool) -> tuple[MarsImage | None, str | None, str | None]:
     """The truth, or what is wrong with it, and its hash; if not ``whole``, only the hash."""
     if task.truth is None:
         return None, None, None
     try:
         if not whole:
-            return None, None, _digest(Path(task.truth))
+            return None, None, digest_of(Path(task.truth))
         truth = marsqe.open_image(task.truth)
     except MarsqeError as error:
         return None, str(error), None
