@@ -12,9 +12,9 @@ QPushButton#marsqeFold {{ border: none; background: transparent; font-weight: bo
 QPushButton#marsqeFold:disabled {{ color: {text}; background: transparent; }}
 QPushButton#marsqeFold:hover:enabled {{ background: {primary}; border-radius: 3px; }}
 QLabel#marsqeHint {{ color: {faint}; }}
-QLabel#marsqeError {{ color: {text}; background: {error}; border-radius: 3px; padding: 4px; }}
+QLabel#marsqeError {{ color: {on_error}; background: {error}; border-radius: 3px; padding: 4px; }}
 QLabel#marsqeWarning {{ color: {text}; border: 1px solid {warning}; border-radius: 3px; padding: 4px; }}
-QPushButton#marsqeNext {{ background: {current}; color: white; font-weight: bold; }}
+QPushButton#marsqeNext {{ background: {current}; color: {on_current}; font-weight: bold; }}
 QPushButton#marsqeNext:hover {{ background: {current_hover}; }}
 QPushButton#marsqeNext:disabled {{ background: {primary}; color: {faint}; font-weight: normal; }}
 QToolButton#marsqeReference {{ border: 2px solid transparent; border-radius: 3px; padding: 0px; }}
@@ -34,7 +34,8 @@ def style_sheet(theme_id: str) -> str:
         name: _hex(getattr(theme, name)) for name in ("foreground", "primary", "error", "warning", "current", "text")
     }
     faint = _mix(colours["text"], _hex(theme.background), 0.35)
-    return _RULES.format(**colours, faint=faint, current_hover=_mix(colours["current"], "#ffffff", 0.15))
+    readable = {f"on_{name}": _readable_on(colours[name]) for name in ("current", "error")}
+    return _RULES.format(**colours, **readable, faint=faint, current_hover=_mix(colours["current"], "#ffffff", 0.15))
 
 
 class ThemeFollower:
@@ -56,6 +57,14 @@ class ThemeFollower:
 def _hex(colour: Any) -> str:
     red, green, blue = colour.as_rgb_tuple()[:3]
     return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def _readable_on(colour: str) -> str:
+    """White or black, whichever stands out more against a colour: by relative luminance, as WCAG 2 defines contrast."""
+    parts = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+    luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    return "#ffffff" if 1.05 / (luminance + 0.05) >= (luminance + 0.05) / 0.05 else "#000000"
 
 
 def _mix(one: str, other: str, share: float) -> str:
