@@ -40,25 +40,26 @@ def beyond(a: Any, b: Any) -> float:
 @pytest.mark.parametrize("faithful", [True, False])
 def test_one_tile_again_is_what_all_of_it_would_be(tiny: Any, faithful: bool) -> None:
     image = scene(TILE + 40, TILE + 60)
-    first = enhanced(image, "marsqe-lite", faithful=faithful)
+    # One tile at a time: in batches of another size, as one tile of four is, sums are added up in another order.
+    first = enhanced(image, "marsqe-lite", faithful=faithful, batch=1)
     matches = another(first)
     assert (matches.references != first.matches.references).tolist() == HERE.tolist()
-    result = run(reenhance_steps(first, matches, HERE))
-    whole = enhanced(image, "marsqe-lite", matches=matches, faithful=faithful)
+    result = run(reenhance_steps(first, matches, HERE, batch=1))
+    whole = enhanced(image, "marsqe-lite", matches=matches, faithful=faithful, batch=1)
     changed = (result.pixels != first.pixels).any(axis=2)
     assert changed[:TILE, TILE:].any()
     assert not changed[:, :TILE].any()
     assert not changed[TILE:].any()
-    # In batches of another size sums round otherwise, and a tie between two texture blocks may fall otherwise.
-    assert beyond(result.pixels, whole.pixels) < 0.01 < beyond(first.pixels, whole.pixels)
+    np.testing.assert_array_equal(result.pixels, whole.pixels)
+    assert beyond(first.pixels, whole.pixels) > 0.01
     assert result.matches is matches
     record, before = result.provenance, first.provenance
     assert record["references_by_hand"] == whole.provenance["references_by_hand"] != before["references_by_hand"]
     assert record["enhanced_again"] == [[[0, 1]]]
     assert "enhanced_again" not in before
     assert record["settings"] == before["settings"]
-    twice = run(reenhance_steps(result, first.matches, HERE))
-    assert beyond(twice.pixels, first.pixels) < 0.01
+    twice = run(reenhance_steps(result, first.matches, HERE, batch=1))
+    np.testing.assert_array_equal(twice.pixels, first.pixels)
     assert len(twice.provenance["enhanced_again"]) == 2
 
 
@@ -79,7 +80,8 @@ def test_all_tiles_of_a_forbidden_patch(tiny: Any) -> None:
     tiles = matches.references != first.matches.references
     result = run(reenhance_steps(first, matches, tiles))
     whole = marsqe.enhance(image, "marsqe-lite", "cpu", terrain=ground(image), matches=matches)
-    # In batches of another size sums round otherwise, and a tie between two texture blocks may fall otherwise.
+    # In batches of another size sums round otherwise, and a near tie between two texture blocks may fall otherwise:
+    # measured, samples differ by 1 DN in one of 60,000, and a block where it falls otherwise by more.
     assert beyond(result.pixels, whole.pixels) < 0.01 < beyond(first.pixels, whole.pixels)
     assert result.provenance["references_forbidden"] == whole.provenance["references_forbidden"] == [name]
 
