@@ -45,18 +45,18 @@ def signs_of_damage(data: bytes, tables: Sequence[Table]) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        Beginnings of sentences, without a full stop.
+        In a few words each, those of libjpeg where they are its remarks.
     """
     try:
         components, remarks = components_and_remarks(data, len(tables))
     except ReadError:
-        return ("its coefficients cannot be read, though its pixels can",)
+        return ("coefficients that cannot be read",)
     except MarsqeError as error:  # no room for a copy: the file may be sound
         return (f"it could not be looked at closely: {in_one_line(error)}",)
-    found = dict.fromkeys(line.decode("ascii", "replace").strip() for line in remarks if line.startswith(_OF_DAMAGE))
-    signs = [f"the decoder says: {line}" for line in found]
+    told = (line.decode("ascii", "replace").strip() for line in remarks if line.startswith(_OF_DAMAGE))
+    signs = list(dict.fromkeys(line.removeprefix("Corrupt JPEG data: ") for line in told))
     if any(_is_beyond(blocks, table) for blocks, table in zip(components, tables, strict=True)):
-        signs.append("it holds values that no picture gives")
+        signs.append("values that no picture gives")
     return tuple(signs)
 
 

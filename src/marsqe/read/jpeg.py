@@ -38,8 +38,8 @@ def read_jpeg(data: bytes) -> Decoded:
         signs = signs_of_damage(data, compression.tables)
         if signs:
             metadata["warnings"] = [
-                f"this JPEG may be damaged ({'; '.join(signs)}): look for blocks that do not belong, compare its "
-                "SHA-256 with the archive's, or fetch it again"
+                f"this JPEG may be damaged ({'; '.join(signs)}): look for foreign blocks, compare its SHA-256 with "
+                "the archive's, or fetch it again"
             ]
     return Decoded(pixels, compression, orientation, metadata)
 
