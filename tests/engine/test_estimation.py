@@ -14,7 +14,7 @@ from scenes import ground, orientation_exif, texture, truth_crop
 import marsqe
 from marsqe.cli import main
 from marsqe.codecs.estimated import ESTIMATED, cut_to_blocks, estimate_of, with_estimated_tables
-from marsqe.codecs.estimation import estimate_tables
+from marsqe.codecs.estimation import LEAST_SUPPORT, estimate_tables
 from marsqe.codecs.jpeg import decode_jpeg, encode_jpeg, standard_tables
 from marsqe.enhancement import pipeline
 from marsqe.errors import SettingError
@@ -134,3 +134,19 @@ def test_a_georeferenced_image_keeps_its_place(tmp_path: Path) -> None:
     assert found[33550] == scale
     assert found[33922] == (2.0 - 13, 1.0 - 11, 0.0, 1000.0, 2000.0, 0.0)
     assert (found[34264][3], found[34264][7]) == (1000.0 + 0.5 * 13, 2000.0 - 0.5 * 11)
+
+
+def test_the_name_alone_makes_no_jpeg_of_white() -> None:
+    assert estimate_tables(np.full((160, 176, 3), 255, np.uint8), prior=60) is None
+    assert estimate_tables(texture(160, 176), prior=60) is None
+
+
+def test_a_grid_that_stands_out_is_enough_where_pixels_were_changed_a_little() -> None:
+    decoded = decode_jpeg(encode_jpeg(truth_crop(208, 224), quality=60))[5:, 3:]
+    noise = np.random.default_rng(0).normal(0, 0.7, decoded.shape)
+    found = estimate_tables(np.clip(np.rint(decoded + noise), 0, 255).astype(np.uint8))
+    assert found is not None
+    assert found.support < LEAST_SUPPORT
+    assert (found.quality, found.offset) == (60, (11, 13))
+    named = estimate_tables(np.clip(np.rint(decoded + noise), 0, 255).astype(np.uint8), prior=61)
+    assert named is not None and named.quality == 61, "what fits badly leaves it to the name"

@@ -19,6 +19,10 @@ from marsqe.codecs.likelihood import coefficients_on, not_clipped, support
 
 LEAST_SUPPORT: Final = 1.0
 """Mean log-likelihood ratio of a block, in nats, from which an estimate is given at all."""
+LEAST_LEAD: Final = 20.0
+"""How much better, in nats, the same table must agree on its grid than on others where that support is not reached:
+flat images, or such that were changed a little since, agree with no table in all blocks, and yet with one grid only."""
+_LEAST_BLOCKS: Final = 16
 _WINDOW: Final = 640
 _FLAT: Final = 2.0
 """Deviation in DN of 16 x 16 pixels below which they tell little."""
@@ -45,7 +49,8 @@ class Estimate:
     subsampling : (int, int) or None
         Of chroma, (1, 1) or (2, 2); None for gray.
     support : float
-        Mean log-likelihood ratio of a luma block against pixels that were never quantized, in nats.
+        Mean log-likelihood ratio of a luma block against pixels that were never quantized, in nats. Negative where they
+        fit badly, and yet far better than on any other grid.
     """
 
     quality: int
@@ -76,14 +81,20 @@ def estimate_tables(pixels: NDArray[np.uint8], prior: int | None = None) -> Esti
     values = part.astype(np.float64)
     level = values if part.ndim == 2 else values @ _LUMA
     usable = not_clipped(part)
-    best: tuple[float, int, tuple[int, int]] | None = None
-    for offset in _likely_offsets(level, usable):
-        coefficients = coefficients_on(level, usable, offset)
-        found = (*max((_score(coefficients, q, prior), q) for q in _likely_qualities(coefficients, prior)), offset)
-        best = found if best is None or found > best else best
-    if best is None or best[0] < LEAST_SUPPORT:
+    likely = {offset: coefficients_on(level, usable, offset) for offset in _likely_offsets(level, usable)}
+    grids = {offset: found for offset, found in likely.items() if len(found) >= _LEAST_BLOCKS}
+    if not grids:
         return None
-    agreement, quality, offset = best
+    _, quality, offset = max(
+        (_score(found, q, prior), q, o) for o, found in grids.items() for q in _likely_qualities(found, prior)
+    )
+    agreement = _score(grids[offset], quality, None)  # a name decides between tables, and makes none
+    if agreement < LEAST_SUPPORT and prior is not None:
+        quality, agreement = prior, _score(grids[offset], prior, None)
+    # The finest tables agree with anything a little, but no better on one grid than on another.
+    elsewhere = max((_score(found, quality, None) for o, found in grids.items() if o != offset), default=agreement)
+    if agreement < LEAST_SUPPORT and agreement - elsewhere < LEAST_LEAD:
+        return None
     tables = all_tables(quality, colour=part.ndim == 3)
     if part.ndim == 2:
         return Estimate(quality, tables, offset, None, agreement)
@@ -113,7 +124,7 @@ def _likely_offsets(level: NDArray[np.float64], usable: NDArray[np.bool_]) -> li
     shares = {}
     for offset in np.ndindex(8, 8):
         found = coefficients_on(level, usable, offset)
-        shares[offset] = float((np.abs(found[:, 1:]) < _NEARLY_ZERO).mean()) if len(found) >= 16 else 0.0
+        shares[offset] = float((np.abs(found[:, 1:]) < _NEARLY_ZERO).mean()) if len(found) >= _LEAST_BLOCKS else 0.0
     return sorted(shares, key=lambda o: -shares[o])[:_CANDIDATES]
 
 
