@@ -18,7 +18,7 @@ from marsqe.codecs.coefficients import coefficients_from_bytes
 from marsqe.codecs.intervals import departures, whole_blocks
 from marsqe.enhancement.edges import hold_edges
 from marsqe.enhancement.faithful import project
-from marsqe.errors import SettingError
+from marsqe.errors import ReadError, SettingError
 from marsqe.export import ExportOptions, read_provenance
 from marsqe.judgement.verification import inside
 
@@ -92,6 +92,8 @@ def test_same_file_is_replayed(frame: Path, tmp_path: Path) -> None:
     found = marsqe.replay(out)
     assert found.same_file
     assert found.identical
+    with pytest.raises(ReadError, match="marsqe verify"):
+        marsqe.open_image(out)
 
 
 @pytest.mark.usefixtures("understood")

@@ -109,6 +109,11 @@ def tiff_facts(tiff: TiffFile) -> tuple[TiffPage, Compression, int, dict[str, An
     # Of what we wrote the image comes first; its layers and their names are further pages.
     page = _only_page(tiff) if told is None else tiff.pages.first
     check_size(page.imagewidth, page.imagelength)
+    if told is not None and page.dtype is not None and page.dtype.kind == "f":
+        raise ReadError(
+            "it is an enhanced image in 32-bit numbers, for measuring: `marsqe verify` and `marsqe replay` read it; "
+            "to go on from it, open its source, or export it in the source's depth"
+        )
     _check_samples(page)
     orientation = page.tags.valueof(274, default=1)
     metadata = gather(page.tags.valueof(34675), ExifFacts(), _resolution(page)) | _beyond(page, told)
