@@ -62,11 +62,14 @@ def describe_image(image: MarsImage, truth: str | None) -> str:
 def describe_estimate(image: MarsImage) -> list[str]:
     """What the pixels of an image told of its JPEG, and what was left out."""
     from marsqe.codecs.estimated import estimated_in_words
+    from marsqe.codecs.estimation import LEAST_SUPPORT
 
     told = image.metadata["estimated"]
     left_out = [whole - kept for whole, kept in zip(told["of"], image.shape, strict=True)]
     rows, columns = count(left_out[0], "row"), count(left_out[1], "column")
-    return [f"{estimated_in_words(told)}.", f"Cut to whole blocks: {rows} and {columns} at the borders left out."]
+    weak = "The grid stands out, but no table fits all blocks: take the quality with caution."
+    lines = [f"{estimated_in_words(told)}.", f"Cut to whole blocks: {rows} and {columns} at the borders left out."]
+    return [*lines, weak] if told["support"] < LEAST_SUPPORT else lines
 
 
 def caution(image: MarsImage) -> str:

@@ -14,6 +14,7 @@ import marsqe
 from marsqe.codecs.jpeg import decode_jpeg, encode_jpeg
 from marsqe.replaying import replay
 from marsqe.samples import sample_path
+from napari_marsqe.wording import describe_image
 
 CUT = (11, 13)
 """Row and column of the first whole unit."""
@@ -157,3 +158,11 @@ def test_the_name_of_a_product_comes_along(user: User, decoded: Path, tmp_path: 
     user.does(user.bench.estimate)
     assert user.case.image.product == marsqe.open_image(tmp_path / name).product
     assert "Caution" not in user.bench.open.summary.text()
+
+
+def test_a_weak_fit_is_told(truth: NDArray[np.uint8]) -> None:
+    told = {"quality": 94, "corner": [0, 0], "subsampling": [2, 2], "support": -4.0, "cut": [0, 0], "of": [160, 200]}
+    weak = marsqe.MarsImage.from_array(truth, metadata={"estimated": told})
+    sound = marsqe.MarsImage.from_array(truth, metadata={"estimated": told | {"support": 30.0}})
+    assert "with caution" in describe_image(weak, None)
+    assert "with caution" not in describe_image(sound, None)
