@@ -111,7 +111,7 @@ def blocks(path: Path, quality: int = 90) -> None:
     result = enhanced(image).pixels
     loose = enhanced(image, faithful=False).pixels
     titles = ("JPEG's own pixels", "enhanced, not held", "held and settled")
-    with picture(path, 2.62, 1, 3) as axes:
+    with picture(path, 2.75, 1, 3) as axes:
         for ax, pixels, title in zip(axes[0], (image.pixels, loose, result), titles, strict=True):
             found = verify(image, data, pixels)
             mask = found.changed.repeat(8, axis=0).repeat(8, axis=1)[: truth.shape[0], : truth.shape[1]]
