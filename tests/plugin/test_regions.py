@@ -136,7 +136,7 @@ def test_not_being_held_to_the_file_is_said(user: User, jpeg: Any, png: Any) -> 
     user.bench.open_path(png)
     user.wait(lambda: user.case.image.path == png)
     user.does(user.bench.enhance.action)
-    assert "Not held to a JPEG: the image came from none." in user.bench.enhance.summary.text()
+    assert "Not held to a JPEG: the image came from no JPEG" in user.bench.enhance.summary.text()
 
 
 def test_the_preferred_batch_reaches_the_engine(user: User, jpeg: Any, monkeypatch: pytest.MonkeyPatch) -> None:
