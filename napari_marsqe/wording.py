@@ -80,7 +80,7 @@ def caution(image: MarsImage) -> str:
 def sent_as(image: MarsImage) -> str:
     """How an image was sent, as far as it is known and its tables are not: a key of ``_CAUTIONS``."""
     compression = image.compression
-    if compression.tables is not None:
+    if compression.codec == "JPEG" or compression.tables is not None:
         return ""  # they are at hand, or estimated, and the models know what they do
     onboard = image.product.onboard_compression or ""
     if compression.codec in _ON_BOARD:

