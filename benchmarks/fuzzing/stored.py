@@ -51,7 +51,6 @@ def _export() -> bytes:
 
 def settings(kind: str, data: bytes, folder: Path) -> None:
     """A damaged settings file, as napari keeps it for the plugin."""
-    from marsqe.networks.registry import PRESETS
     from napari_marsqe.settings import EngineSettings, engine_settings, remember
 
     generated = _models_of_plugins()
@@ -69,7 +68,8 @@ def settings(kind: str, data: bytes, folder: Path) -> None:
     sound = EngineSettings()
     if any(type(getattr(found, name)) is not type(getattr(sound, name)) for name in vars(sound)):
         raise WrongError(f"settings of other types: {found}")
-    if found.model not in ("auto", *PRESETS) or not (1 <= found.quality <= 100 and 1 <= found.batch <= 64):
+    # Any name of a model may be wished for, one's own, too; Enhance says where there is none.
+    if not (1 <= found.quality <= 100 and 1 <= found.batch <= 64):
         raise WrongError(f"settings that the workbench does not offer: {found}")
 
 
