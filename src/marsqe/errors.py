@@ -37,7 +37,7 @@ class MissingExtraError(MarsqeError):
     """An optional dependency is not installed; the message names the extra that brings it."""
 
 
-def in_one_line(error: BaseException, most: int = _LONGEST) -> str:
-    """What a library says, fit for the end of a message: without line breaks or control characters, not endless."""
+def in_one_line(error: BaseException | str, most: int = _LONGEST) -> str:
+    """What a library or a damaged file says, fit for the end of a message: printable, on one line, not endless."""
     said = " ".join("".join(c if c.isprintable() else " " for c in str(error)).split()) or type(error).__name__
     return said if len(said) <= most else f"{said[:most]}…"

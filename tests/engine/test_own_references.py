@@ -236,10 +236,6 @@ def damage_claim(card: Path) -> None:
     card.write_text(card.read_text().replace('"rock"', '"sand"'))
 
 
-def damage_type(card: Path) -> None:
-    card.write_text(json.dumps(json.loads(card.read_text()) | {"x": "1"}))
-
-
 def damage_fields(card: Path) -> None:
     card.write_text(json.dumps(json.loads(card.read_text()) | {"run": "me"}))
 
@@ -255,8 +251,9 @@ def swell(card: Path) -> None:
         (damage_size, "129 x 128"),
         (damage_class, r"'\ud800' is none of"),
         (damage_claim, "not that of its class"),
-        (damage_type, "otherwise: x"),
+        (lambda card: card.write_text(json.dumps(json.loads(card.read_text()) | {"x": "1"})), "otherwise: x"),
         (damage_fields, "otherwise: run"),
+        (lambda card: card.write_text(json.dumps(json.loads(card.read_text()) | {"n" * 9999: 0})), "n…"),
         (swell, "larger than"),
         (lambda card: card.write_text("{"), "no JSON"),
         (lambda card: card.write_text("[]"), "no JSON object"),

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from marsqe.errors import ReadError, SettingError
+from marsqe.errors import ReadError, SettingError, in_one_line
 from marsqe.matching.dictionary import Dictionary, Entry, load_dictionary
 from marsqe.results import TILE, Matches
 from marsqe.terrain import CLASSES
@@ -199,7 +199,7 @@ def _entry(card: Path) -> OwnEntry:
     kinds = {f.name: type(getattr(_EXAMPLE, f.name)) for f in fields(OwnEntry)}
     wrong = sorted(set(found) ^ set(kinds)) or sorted(n for n, kind in kinds.items() if type(found[n]) is not kind)
     if wrong:
-        raise ReadError(f"its card lacks or has otherwise: {', '.join(wrong)}")
+        raise ReadError(f"its card lacks or has otherwise: {in_one_line(', '.join(wrong))}")
     if found["terrain"] not in CLASSES:
         raise ReadError(f"its class {found['terrain']!r} is none of {', '.join(CLASSES)}")
     return OwnEntry(**found)
