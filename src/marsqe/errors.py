@@ -6,7 +6,13 @@ _LONGEST = 300
 
 
 class MarsqeError(Exception):
-    """Base of all errors raised on purpose by this package."""
+    """Base of all errors raised on purpose by this package.
+
+    Messages quote names and files, damaged ones, too; what no terminal can show is replaced.
+    """
+
+    def __str__(self) -> str:
+        return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in super().__str__())
 
 
 class ReadError(MarsqeError):

@@ -169,3 +169,11 @@ def test_stopping_is_130(monkeypatch: pytest.MonkeyPatch, frame: Path, capsys: p
     monkeypatch.setattr(marsqe, "open_image", stop, raising=False)
     assert run("info", frame) == 130
     assert "stopped" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", ["out", "9" * 300 + ".tif"])
+def test_a_name_too_long_for_any_disk_is_one_error(
+    place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["enhance", "9" * 300 + ".jpg", "-o", str(tmp_path / place)]) == 1
+    assert "cannot open" in capsys.readouterr().err

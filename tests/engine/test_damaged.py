@@ -190,3 +190,7 @@ def test_a_damaged_jpeg_that_opens_can_be_enhanced(tmp_path: Path) -> None:
         opened += 1
         coefficients_of(image)
     assert opened
+
+
+def test_messages_show_nothing_that_no_terminal_can() -> None:
+    assert str(ReadError("version \ud800, line\nbreak")) == "version \ufffd, line\ufffdbreak"

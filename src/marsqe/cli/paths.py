@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -21,7 +22,7 @@ def output_for(
     SettingError
         If two inputs would be written to one file, several inputs are given one file, or the ending is not allowed.
     """
-    named = output.suffix != "" and not output.is_dir()
+    named = output.suffix != "" and not os.path.isdir(output)  # noqa: PTH112 - a name may be too long to ask for
     if named and len(inputs) > 1:
         raise SettingError(f"{output} is one file but there are {len(inputs)} inputs; give a folder")
     if named and allowed and output.suffix.lower() not in allowed:
@@ -38,8 +39,16 @@ def output_for(
             except OSError as error:
                 raise ExportError(f"cannot make the folder {output}: {error.strerror or error}") from error
         chosen = output if named else output / f"{path.stem}{ending}"
-        if chosen.exists() and path.exists() and chosen.samefile(path):
+        if _same(chosen, path):
             raise ExportError(f"{chosen} is the input itself; choose another name")
         return chosen
 
     return target
+
+
+def _same(a: Path, b: Path) -> bool:
+    """Whether two names are of one file; where one cannot be there, who opens it says why."""
+    try:
+        return a.samefile(b)
+    except OSError:
+        return False
