@@ -8,11 +8,11 @@ _LONGEST = 300
 class MarsqeError(Exception):
     """Base of all errors raised on purpose by this package.
 
-    Messages quote names and files, damaged ones, too; what no terminal can show is replaced.
+    Messages quote names and files, damaged ones, too; halves of characters, which no terminal can show, are replaced.
     """
 
     def __str__(self) -> str:
-        return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in super().__str__())
+        return super().__str__().encode("utf-8", "replace").decode()
 
 
 class ReadError(MarsqeError):

@@ -193,4 +193,4 @@ def test_a_damaged_jpeg_that_opens_can_be_enhanced(tmp_path: Path) -> None:
 
 
 def test_messages_show_nothing_that_no_terminal_can() -> None:
-    assert str(ReadError("version \ud800, line\nbreak")) == "version \ufffd, line\ufffdbreak"
+    assert str(ReadError("version \ud800 of Møns Klint")) == "version ? of Møns Klint"
