@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-LUMA_WEIGHTS = np.array([0.299, 0.587, 0.114])
+RGB_TO_YCC = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
+"""JFIF: RGB to luma (ITU-R BT.601), and Cb and Cr centred on zero."""
+LUMA_WEIGHTS = RGB_TO_YCC[0]
 """ITU-R BT.601 weights of JPEG's luma."""
 
 

@@ -16,8 +16,8 @@ from scipy.linalg import solve_banded
 
 from marsqe.codecs.jpeg import Table
 from marsqe.codecs.likelihood import coefficients_on, likelihood
+from marsqe.colour import RGB_TO_YCC
 
-_CHROMA: Final = np.array([[-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
 _NOISE: Final = 0.35
 """Deviation in DN of decoded chroma, which was rounded before and after it became colours."""
 _HALVED_NOISE: Final = np.concatenate([[2.0], np.full(63, 0.3)])
@@ -42,7 +42,7 @@ def chroma_grid(
     table : ndarray of int, shape (8, 8)
         Of chroma.
     """
-    planes = [values @ weights + 128.0 for weights in _CHROMA]
+    planes = [values @ weights + 128.0 for weights in RGB_TO_YCC[1:]]
     # A block of halved chroma stands for four.
     whole = 4 * sum(likelihood(coefficients_on(p, usable, offset), table, _NOISE)[0] for p in planes)
     y, x = (o % 2 for o in offset)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from marsqe.codecs.chroma_grid import chroma_grid
 from marsqe.codecs.jpeg import Table, standard_tables
 from marsqe.codecs.likelihood import coefficients_on, not_clipped, support
+from marsqe.colour import LUMA_WEIGHTS
 
 LEAST_SUPPORT: Final = 1.0
 """Mean log-likelihood ratio of a block, in nats, from which an estimate is given at all."""
@@ -30,7 +31,6 @@ _NEARLY_ZERO: Final = 0.6
 _CANDIDATES: Final = 4
 _FEW: Final = 64
 _CANDIDATE_QUALITIES: Final = 12
-_LUMA: Final = np.array([0.299, 0.587, 0.114])
 _PRIOR: Final = 20.0
 
 
@@ -79,7 +79,7 @@ def estimate_tables(pixels: NDArray[np.uint8], prior: int | None = None) -> Esti
         return None
     part = _most_varied(pixels)
     values = part.astype(np.float64)
-    level = values if part.ndim == 2 else values @ _LUMA
+    level = values if part.ndim == 2 else values @ LUMA_WEIGHTS
     usable = not_clipped(part)
     likely = {offset: coefficients_on(level, usable, offset) for offset in _likely_offsets(level, usable)}
     grids = {offset: found for offset, found in likely.items() if len(found) >= _LEAST_BLOCKS}

@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from scipy.fft import dctn
 
 from marsqe.codecs.coefficients import Coefficients
+from marsqe.colour import RGB_TO_YCC
 
 Plane = NDArray[np.float64]
 
-FORWARD: Final = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
-"""JFIF: RGB to luma, Cb and Cr centred on zero."""
-BACKWARD: Final = np.linalg.inv(FORWARD)
+BACKWARD: Final = np.linalg.inv(RGB_TO_YCC)
 
 
 def departures(
@@ -67,7 +66,7 @@ def coded_planes(pixels: NDArray[np.float64], subsampling: tuple[int, int]) -> l
     """Samples of each component as they come to the DCT, centred on zero, whole blocks."""
     if pixels.ndim == 2:
         return [coded_plane(pixels - 128.0, (1, 1))]
-    ycc = pixels @ FORWARD.T
+    ycc = pixels @ RGB_TO_YCC.T
     return [coded_plane(ycc[..., 0] - 128.0, (1, 1)), *(coded_plane(ycc[..., n], subsampling) for n in (1, 2))]
 
 

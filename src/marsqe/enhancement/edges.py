@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from scipy.fft import dctn, idctn
 
 from marsqe.codecs.coefficients import Coefficients
-from marsqe.codecs.intervals import BACKWARD, FORWARD, Plane, coded_plane
+from marsqe.codecs.intervals import BACKWARD, Plane, coded_plane
+from marsqe.colour import RGB_TO_YCC
 
 ROUNDS: Final = 400
 """How often at most; most edges need less than twenty."""
@@ -47,7 +48,7 @@ def hold_edges(pixels: Plane, coefficients: Coefficients, subsampling: tuple[int
     for span in _spans(out.shape[:2], unit):
         part = out[span]
         gray = part.ndim == 2
-        planes = [part] if gray else list(np.moveaxis(part @ FORWARD.T, -1, 0))
+        planes = [part] if gray else list(np.moveaxis(part @ RGB_TO_YCC.T, -1, 0))
         planes[0] = planes[0] - 128.0
         for index, plane in enumerate(planes):
             own = (1, 1) if index == 0 else ratios

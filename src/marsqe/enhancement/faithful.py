@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from scipy.fft import dctn, idctn
 
 from marsqe.codecs.coefficients import Coefficients, coefficients_from_bytes
-from marsqe.codecs.intervals import BACKWARD, FORWARD
+from marsqe.codecs.intervals import BACKWARD
+from marsqe.colour import RGB_TO_YCC
 from marsqe.enhancement.edges import hold_edges
 from marsqe.enhancement.settling import settle
 from marsqe.errors import ReadError
@@ -151,7 +152,7 @@ def project(
             project_plane(pixels.astype(np.float64) - 128.0, coefficients.components[0], coefficients.tables[0], cell)
             + 128.0
         )
-    ycc = pixels.astype(np.float64) @ FORWARD.T
+    ycc = pixels.astype(np.float64) @ RGB_TO_YCC.T
     ycc[..., 0] = project_plane(ycc[..., 0] - 128.0, coefficients.components[0], coefficients.tables[0], cell) + 128.0
     horizontal, vertical = subsampling
     for channel in (1, 2):

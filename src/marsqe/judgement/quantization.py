@@ -8,13 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import dctn
 
+from marsqe.colour import RGB_TO_YCC
 from marsqe.errors import SettingError
 from marsqe.image import MarsImage, Pixels, to_stored, to_upright
 
-# JFIF: RGB to luma, Cb and Cr.
-_YCC: Final = np.array(
-    [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], dtype=np.float32
-)
+_YCC: Final = RGB_TO_YCC.astype(np.float32)
 
 
 def change_in_steps(image: MarsImage, enhanced: Pixels) -> NDArray[np.float32]:
