@@ -14,12 +14,21 @@ from numpy.typing import NDArray
 from scenes import put, texture
 from scipy.stats import chisquare
 
-from marsqe.codecs.jpeg import estimate_quality, standard_tables
+from marsqe.codecs.jpeg import decode_jpeg, encode_jpeg, estimate_quality, standard_tables
 from marsqe.errors import SettingError
 from marsqe.networks.conditioning import condition_vector
 from marsqe.train.batches import PairDataset, batches
-from marsqe.train.corpus import GROUPS, SCALES, Corpus, listed_files
-from marsqe.train.degrade import Degradation, augment, degrade, draw_quality, draw_tables, training_pair
+from marsqe.train.corpus import GROUPS, PLAIN_SCALES, SCALES, Corpus, draw_scale, listed_files
+from marsqe.train.degrade import (
+    USUAL,
+    Degradation,
+    augment,
+    degrade,
+    draw_quality,
+    draw_tables,
+    plain_pair,
+    training_pair,
+)
 
 
 def random() -> np.random.Generator:
@@ -241,3 +250,33 @@ def test_pairs_are_those_of_earlier_versions() -> None:
         (24, "4:2:0"),
         (40, "4:2:0"),
     ]
+
+
+def test_plain_pairs_are_what_most_files_are() -> None:
+    """Pixels as they were but for flips and turns; 4:2:0, standard tables, known."""
+    raw = np.add.outer(np.arange(48), 3 * np.arange(48)).astype(np.uint8)
+    crop = np.dstack([raw, raw // 2, 255 - raw])
+    middle = crop[8:40, 8:40]
+    turned = {np.rot90(m, n).tobytes() for m in (middle, middle[:, ::-1]) for n in range(4)}
+    generator = random()
+    for _ in range(12):
+        pair = plain_pair(crop, generator, 32)
+        assert pair.raw.tobytes() in turned
+        assert pair.compression.subsampling_name == "4:2:0"
+        assert pair.compression.tables is not None
+        quality = estimate_quality(pair.compression.tables[0])[0]
+        assert np.array_equal(pair.compressed, decode_jpeg(encode_jpeg(pair.raw, quality=quality)))
+
+
+def test_share_of_plain_pairs_is_kept_and_none_changes_nothing() -> None:
+    generator = random()
+    assert 70 < sum(Degradation(plain=0.5).is_plain(generator) for _ in range(200)) < 130
+    before = generator.bit_generator.state
+    assert not USUAL.is_plain(generator)
+    assert generator.bit_generator.state == before
+
+
+def test_scales_without_a_share_are_not_drawn_unless_nothing_else_is_there() -> None:
+    generator = random()
+    assert {draw_scale(generator, [1, 2, 3], PLAIN_SCALES) for _ in range(100)} == {1, 2}
+    assert draw_scale(generator, [3], PLAIN_SCALES) == 3

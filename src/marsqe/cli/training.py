@@ -133,6 +133,7 @@ def _add_network(p: argparse.ArgumentParser, name: str) -> None:
     p.add_argument("--qualities", type=quality, nargs=2, metavar=("LOW", "HIGH"), help="train on these alone")
     p.add_argument("--loss", choices=["charbonnier", "squared"], default="charbonnier", help="distance to the truth")
     p.add_argument("--hevc", type=share, default=0.0, metavar="SHARE", help="HEVC pictures (extra: codecs; default: 0)")
+    p.add_argument("--plain", type=share, default=0.0, metavar="SHARE", help="pairs as most files are (default: 0)")
     p.add_argument("--precision", choices=["bf16-mixed", "16-mixed", "32-true"], default="bf16-mixed")
     p.add_argument("--devices", type=count, default=1, help="processes on this machine (default: 1)")
     p.add_argument("--workers", type=count, default=1, help="processes that make pairs, on each device (default: 1)")
@@ -200,6 +201,7 @@ def train_network(arguments: Namespace) -> int:
         qualities=(low, high) if arguments.qualities else None,
         loss=arguments.loss,
         hevc=arguments.hevc,
+        plain=arguments.plain,
         devices=arguments.devices,
     )
     data = arguments.data if arguments.data.is_file() else _checked_data(arguments.data)

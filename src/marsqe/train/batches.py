@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from marsqe.train.degrade import USUAL, Degradation, training_pair
+from marsqe.train.corpus import PLAIN_SCALES
+from marsqe.train.degrade import USUAL, Degradation, plain_pair, training_pair
 from marsqe.train.packed import open_corpus
 from marsqe.train.references import Matcher
 
@@ -30,7 +31,11 @@ class PairDataset(Dataset[tuple[Tensor, ...]]):
 
     def __getitem__(self, number: int) -> tuple[Tensor, ...]:
         random = np.random.default_rng((self.seed, number))
-        pair = training_pair(self.corpus.crop(random, self.size + 16), random, self.size, self.how)
+        side = self.size + 16
+        if self.how.is_plain(random):
+            pair = plain_pair(self.corpus.crop(random, side, PLAIN_SCALES), random, self.size)
+        else:
+            pair = training_pair(self.corpus.crop(random, side), random, self.size, self.how)
         sample = (_planes(pair.compressed), _planes(pair.raw), torch.from_numpy(pair.condition))
         if self.matcher is None:
             return sample

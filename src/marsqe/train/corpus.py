@@ -7,6 +7,7 @@ not over files, and every image also serves at a half and a third of its size.
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -27,6 +28,9 @@ GROUPS: Final = {
 
 SCALES: Final = {1: 0.55, 2: 0.30, 3: 0.15}
 """Divisors of the image's size and how often each is drawn."""
+
+PLAIN_SCALES: Final = {1: 0.8, 2: 0.2, 3: 0.0}
+"""The same for plain pairs, see :class:`marsqe.train.degrade.Degradation`."""
 
 _BLACK: Final = 2
 _MOST_BLACK: Final = 0.01
@@ -83,6 +87,13 @@ def random_crop(pixels: NDArray[np.uint8], random: np.random.Generator, size: in
     return None
 
 
+def draw_scale(random: np.random.Generator, divisors: Sequence[int], shares: Mapping[int, float]) -> int:
+    """One of the divisors by its share; evenly where none of them has any."""
+    weights = np.array([shares[d] for d in divisors])
+    chances = weights / weights.sum() if weights.any() else None
+    return int(random.choice(list(divisors), p=chances))
+
+
 class Corpus:
     """All truth images of the training groups, in memory.
 
@@ -112,13 +123,11 @@ class Corpus:
             )
         self._shares = np.array(list(GROUPS.values())) / sum(GROUPS.values())
 
-    def crop(self, random: np.random.Generator, size: int) -> NDArray[np.uint8]:
+    def crop(self, random: np.random.Generator, size: int, shares: Mapping[int, float] = SCALES) -> NDArray[np.uint8]:
         """A random crop (size, size[, 3]) uint8 with at most 1 % black, of a random scale of a random image."""
         while True:
             group = self.groups[random.choice(len(self.groups), p=self._shares)]
             truth = group[random.integers(len(group))]
-            divisors = list(truth.scales)
-            weights = np.array([SCALES[d] for d in divisors])
-            found = random_crop(truth.scales[int(random.choice(divisors, p=weights / weights.sum()))], random, size)
+            found = random_crop(truth.scales[draw_scale(random, list(truth.scales), shares)], random, size)
             if found is not None:
                 return found

@@ -28,10 +28,18 @@ class Degradation:
         Draw the quality factor evenly from this range, both ends included, with standard tables only.
     hevc : float
         Share of HEVC main still pictures, QP 22-45, 4:2:0, whose tables are unknown (needs the extra ``codecs``).
+    plain : float
+        Share of plain pairs: images as they are, flipped and turned alone, compressed once at 4:2:0 with standard
+        tables that are known. The rest makes a network robust; this is what most files are.
     """
 
     qualities: tuple[int, int] | None = None
     hevc: float = 0.0
+    plain: float = 0.0
+
+    def is_plain(self, random: np.random.Generator) -> bool:
+        """Whether the next pair is a plain one; nothing is drawn for a share of zero."""
+        return bool(self.plain) and random.random() < self.plain
 
 
 USUAL = Degradation()
@@ -47,11 +55,15 @@ class Pair:
     compression: Compression
 
 
+def turn(crop: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
+    """One of the eight ways to flip and turn a crop (H, W[, 3])."""
+    out = np.rot90(crop, int(random.integers(4)))
+    return out[:, ::-1] if random.random() < 0.5 else out
+
+
 def augment(crop: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
     """Flip, turn, and vary tone, colour and sharpness of a truth crop (H, W[, 3]) uint8."""
-    out = np.rot90(crop, int(random.integers(4)))
-    if random.random() < 0.5:
-        out = out[:, ::-1]
+    out = turn(crop, random)
     if out.ndim == 3 and random.random() < 0.12:
         out = np.rint(out @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
     if random.random() < 0.6:
@@ -138,6 +150,16 @@ def _degrade_hevc(raw: NDArray[np.uint8], random: np.random.Generator, size: int
 def _pair(compressed: NDArray[np.uint8], truth: NDArray[np.uint8], facts: Compression) -> Pair:
     condition = condition_vector(facts.tables, facts.subsampling or (1, 1), colour=truth.ndim == 3)
     return Pair(as_rgb(compressed), as_rgb(truth), condition, facts)
+
+
+def plain_pair(crop: NDArray[np.uint8], random: np.random.Generator, size: int) -> Pair:
+    """A plain pair, see :class:`Degradation`, from a crop of ``size + 16`` pixels a side."""
+    raw = np.ascontiguousarray(turn(crop, random)[_MARGIN : _MARGIN + size, _MARGIN : _MARGIN + size])
+    tables = standard_tables(draw_quality(random))
+    compressed = decode_jpeg(encode_jpeg(raw, tables=tables, subsampling="4:2:0"))
+    colour = raw.ndim == 3
+    facts = Compression("JPEG", True, tables if colour else tables[:1], subsampling=(2, 2) if colour else None)
+    return _pair(compressed, raw, facts)
 
 
 def training_pair(crop: NDArray[np.uint8], random: np.random.Generator, size: int, how: Degradation = USUAL) -> Pair:

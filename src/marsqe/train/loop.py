@@ -64,6 +64,8 @@ class Recipe:
     """A name of ``marsqe.train.objective.LOSSES``; Eq. 7 for marsqe whatever it says."""
     hevc: float = 0.0
     """Share of HEVC pictures (extra ``codecs``)."""
+    plain: float = 0.0
+    """Share of pairs as most files are; see :class:`marsqe.train.degrade.Degradation`."""
     devices: int = 1
     """Processes on this machine, one a device; under ``torchrun`` its own count."""
 
@@ -188,7 +190,7 @@ def _loader(run: _Run, data: Path) -> Iterable[list[Tensor]]:
         seed=recipe.seed,
         first_step=run.now.step,
         workers=recipe.workers,
-        how=Degradation(recipe.qualities, recipe.hevc),
+        how=Degradation(recipe.qualities, recipe.hevc, recipe.plain),
         references=uses_references(run.network),
         rank=run.fabric.global_rank,
         world=run.fabric.world_size,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors import SafetensorError, safe_open
 
 from marsqe.errors import ReadError, SettingError
-from marsqe.train.corpus import GROUPS, SCALES, Corpus, listed_files, load_pixels, random_crop
+from marsqe.train.corpus import GROUPS, SCALES, Corpus, draw_scale, listed_files, load_pixels, random_crop
 from marsqe.train.pack import Row
 
 Truths = Iterator[tuple[str, NDArray[np.uint8]]]
@@ -64,13 +64,11 @@ class PackedCorpus:
             )
         self._shares = np.array(list(GROUPS.values())) / sum(GROUPS.values())
 
-    def crop(self, random: np.random.Generator, size: int) -> NDArray[np.uint8]:
+    def crop(self, random: np.random.Generator, size: int, shares: Mapping[int, float] = SCALES) -> NDArray[np.uint8]:
         """A random crop (size, size[, 3]) uint8 with at most 1 % black."""
         while True:
             scales = list(self.cells.values())[random.choice(len(GROUPS), p=self._shares)]
-            divisors = list(scales)
-            weights = np.array([SCALES[d] for d in divisors])
-            crops = scales[int(random.choice(divisors, p=weights / weights.sum()))]
+            crops = scales[draw_scale(random, list(scales), shares)]
             found = random_crop(crops[random.integers(len(crops))], random, size)
             if found is not None:
                 return found
