@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scenes import ground, jpeg_bytes, texture, truth_crop
+from scipy.fft import dctn
 
 import marsqe
 from marsqe.codecs.coefficients import coefficients_from_bytes
@@ -66,9 +67,25 @@ def test_the_encoder_is_followed_to_the_coefficient(name: str) -> None:
     written = coefficients_from_bytes(jpeg_bytes(pixels, 100, subsampling=SUBSAMPLINGS.index(name))).components
     units = pixels.reshape(48 // (8 * down), 8 * down, 64 // (8 * across), 8 * across, 3).swapaxes(1, 2)
     flat = units.reshape(-1, 8 * down, 8 * across, 3).astype(np.float32)
-    for component, blocks in zip(written, encoder_blocks(flat, RATIOS[name]), strict=True):
+    heights = np.full(len(flat), 8 * down)
+    for component, blocks in zip(written, encoder_blocks(flat, RATIOS[name], heights), strict=True):
         means = np.sort(blocks.mean(axis=2).ravel() * 8)
         assert np.abs(means - np.sort(component[..., 0, 0].ravel())).max() <= 0.6
+
+
+@pytest.mark.parametrize("name", list(RATIOS))
+@pytest.mark.parametrize("height", [34, 42, 47])
+def test_the_encoder_is_followed_below_the_image(name: str, height: int) -> None:
+    """There libjpeg repeats the last row of chroma after its means of chroma were taken."""
+    across, down = RATIOS[name]
+    truth = texture(height, 64, seed=5)
+    written = coefficients_from_bytes(jpeg_bytes(truth, 100, subsampling=SUBSAMPLINGS.index(name))).components
+    top = height // (8 * down) * 8 * down
+    unit = np.pad(truth[top:, : 8 * across], ((0, 8 * down - height + top), (0, 0), (0, 0)), mode="edge")
+    parts = encoder_blocks(unit[None].astype(np.float32), RATIOS[name], np.array([height - top]))
+    for component, blocks in list(zip(written, parts, strict=True))[1:]:
+        exact = dctn(blocks[0, 0].reshape(8, 8), norm="ortho")
+        assert np.abs(exact - component[top // (8 * down), 0]).max() <= 0.8
 
 
 def test_float_pixels_lie_within_every_interval(monkeypatch: pytest.MonkeyPatch) -> None:

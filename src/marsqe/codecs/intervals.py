@@ -79,4 +79,22 @@ def coded_plane(plane: Plane, ratios: tuple[int, int]) -> Plane:
     height, width = plane.shape
     padded = np.pad(plane, ((0, -height % down), (0, -width % (8 * across))), mode="edge")
     means = padded.reshape(padded.shape[0] // down, down, padded.shape[1] // across, across).mean(axis=(1, 3))
-    return np.pad(means, ((0, -means.shape[0] % 8), (0, 0)), mode="edge")
+    filled: Plane = means[rows_below(len(means), -(-len(means) // 8) * 8)]
+    return filled
+
+
+def rows_below(rows: int | NDArray[np.integer[Any]], filled: int) -> NDArray[np.intp]:
+    """Which rows of samples libjpeg takes to fill a plane downwards: after its means of chroma it repeats the last.
+
+    Parameters
+    ----------
+    rows : int or ndarray of int, shape (n,)
+        How many rows of samples the image has, of one plane or of each of n.
+    filled : int
+        How many are wanted.
+
+    Returns
+    -------
+    ndarray of int, shape (filled,) or (n, filled)
+    """
+    return np.minimum(np.arange(filled), np.asarray(rows)[..., None] - 1)

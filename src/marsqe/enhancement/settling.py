@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.fft import dct
 
 from marsqe.codecs.coefficients import Coefficients
+from marsqe.codecs.intervals import rows_below
 
 ROUNDS: Final = 12
 """How often at most a unit is pushed and rounded again. Measured: later rounds mend next to nothing."""
@@ -50,14 +51,18 @@ Units = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class _Received:
-    """Of n units: coefficients per component (n, blocks, 64), tables (64,), and which blocks the file holds."""
+    """Of n units: coefficients per component (n, blocks, 64), tables (64,), which blocks the file holds, sizes (n, 2)
+    of what each unit holds of the image.
+    """
 
     components: list[NDArray[np.float32]]
     tables: list[NDArray[np.float32]]
     held: list[NDArray[np.bool_]]
+    sizes: NDArray[np.int64]
 
     def part(self, chosen: NDArray[Any]) -> _Received:
-        return _Received([c[chosen] for c in self.components], self.tables, [h[chosen] for h in self.held])
+        components, held = ([part[chosen] for part in parts] for parts in (self.components, self.held))
+        return _Received(components, self.tables, held, self.sizes[chosen])
 
 
 def settle(
@@ -114,23 +119,21 @@ def _settle_band(
     """Settle a band of whole units in place."""
     side = (8 * subsampling[1], 8 * subsampling[0])
     grid = (-(-out.shape[0] // side[0]), -(-out.shape[1] // side[1]))
-    received = _by_unit(coefficients, grid, subsampling)
+    received = _by_unit(coefficients, grid, subsampling, _sizes(out.shape[:2], side))
     start = _cut(out.astype(np.float32), side)
     bad = _failing(start, received, subsampling)
     chosen = np.flatnonzero(bad)
     if not chosen.size:
         return
-    sizes = _sizes(out.shape[:2], side)[chosen]
+    received = received.part(chosen)
     target, own = (_cut(part.astype(np.float32), side)[chosen] for part in (values, decoded))
-    best = _mended(target, own, start[chosen], sizes, received.part(chosen), subsampling)
-    for unit, (height, width), pixels in zip(chosen, sizes, best, strict=True):
+    best = _mended(target, own, start[chosen], received, subsampling)
+    for unit, (height, width), pixels in zip(chosen, received.sizes, best, strict=True):
         y, x = side[0] * (unit // grid[1]), side[1] * (unit % grid[1])
         out[y : y + height, x : x + width] = pixels[:height, :width]
 
 
-def _mended(
-    target: Units, own: Units, start: Units, sizes: NDArray[np.int64], received: _Received, subsampling: tuple[int, int]
-) -> Units:
+def _mended(target: Units, own: Units, start: Units, received: _Received, subsampling: tuple[int, int]) -> Units:
     """The best rounding found of each unit: the fewest blocks that do not come back, the earliest of equals."""
     best, least = start.copy(), _failing(start, received, subsampling)
     left = np.arange(len(target))
@@ -140,11 +143,11 @@ def _mended(
         if not left.size:
             return best
         part = received.part(left)
-        pixels = _extended(_rounded(target[left]), sizes[left])
+        pixels = _extended(_rounded(target[left]), part.sizes)
         bad = _failing(pixels, part, subsampling)
         better = bad < least[left]
         best[left[better]], least[left[better]] = pixels[better], bad[better]
-        target[left] += _folded(_push(pixels, part, subsampling), sizes[left])
+        target[left] += _push(pixels, part, subsampling)
     if not fine:
         # Of decoded pixels it is known that nearly all come back, so doubt counts for less.
         better = _failing(own, received, subsampling, _SLACK / 4) < least
@@ -158,7 +161,7 @@ def _rounded(values: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
 
 
 def _cut(pixels: NDArray[np.float32], side: tuple[int, int]) -> Units:
-    """Cut into units; at the edges of the image the last pixels are repeated, as the encoder does."""
+    """Cut into units; at the edges of the image the last pixels are repeated."""
     height, width = pixels.shape[:2]
     edges = ((0, -height % side[0]), (0, -width % side[1]), (0, 0))[: pixels.ndim]
     padded = np.pad(pixels, edges, mode="edge")
@@ -182,16 +185,18 @@ def _extended(units: Units, sizes: NDArray[np.int64]) -> Units:
     return units
 
 
-def _folded(pushed: Units, sizes: NDArray[np.int64]) -> Units:
-    """Give the last pixels of the image the mean of what their repetitions should move by."""
-    for unit in np.flatnonzero((sizes < pushed.shape[1:3]).any(axis=1)):
-        height, width = sizes[unit]
-        pushed[unit, height - 1] = pushed[unit, height - 1 :].mean(axis=0)
-        pushed[unit, :, width - 1] = pushed[unit, :, width - 1 :].mean(axis=1)
+def _folded(pushed: NDArray[np.float32], sizes: NDArray[np.int64], axis: int) -> NDArray[np.float32]:
+    """Give the last row (axis 1) or column (2) that the image has the mean of what its repetitions should move by."""
+    lines = pushed.swapaxes(1, axis)
+    for unit in np.flatnonzero(sizes < lines.shape[1]):
+        last = sizes[unit] - 1
+        lines[unit, last:] = lines[unit, last:].mean(axis=0)
     return pushed
 
 
-def _by_unit(coefficients: Coefficients, grid: tuple[int, int], subsampling: tuple[int, int]) -> _Received:
+def _by_unit(
+    coefficients: Coefficients, grid: tuple[int, int], subsampling: tuple[int, int], sizes: NDArray[np.int64]
+) -> _Received:
     across, down = subsampling
     components, held = [], []
     for index, part in enumerate(coefficients.components):
@@ -203,7 +208,7 @@ def _by_unit(coefficients: Coefficients, grid: tuple[int, int], subsampling: tup
         there[:rows, :columns] = True
         components.append(_grouped(full, grid, (v, h)))
         held.append(_grouped(there, grid, (v, h)))
-    return _Received(components, [table.astype(np.float32).ravel() for table in coefficients.tables], held)
+    return _Received(components, [table.astype(np.float32).ravel() for table in coefficients.tables], held, sizes)
 
 
 def _grouped(blocks: NDArray[Any], grid: tuple[int, int], factors: tuple[int, int]) -> NDArray[Any]:
@@ -212,8 +217,13 @@ def _grouped(blocks: NDArray[Any], grid: tuple[int, int], factors: tuple[int, in
     return split.reshape(grid[0] * grid[1], factors[0] * factors[1], *rest)
 
 
-def encoder_blocks(units: Units, subsampling: tuple[int, int]) -> Iterator[NDArray[np.float32]]:
-    """Blocks (n, blocks, 64) of each component as libjpeg makes them before its DCT, centred on zero."""
+def encoder_blocks(
+    units: Units, subsampling: tuple[int, int], heights: NDArray[np.int64]
+) -> Iterator[NDArray[np.float32]]:
+    """Blocks (n, blocks, 64) of each component as libjpeg makes them before its DCT, centred on zero.
+
+    ``heights`` (n,) are the rows of each unit that the image has; below, as to the right, its last pixels are repeated.
+    """
     middle = np.float32(128)
     if units.ndim == 3:
         yield units.reshape(-1, 1, 64) - middle
@@ -225,7 +235,13 @@ def encoder_blocks(units: Units, subsampling: tuple[int, int]) -> Iterator[NDArr
         if index == 0:
             yield plane.reshape(-1, down, 8, across, 8).swapaxes(2, 3).reshape(-1, down * across, 64) - middle
         else:
-            yield _means(plane, across, down).reshape(-1, 1, 64) - middle
+            below = rows_below(_rows(heights, down), 8)
+            yield np.take_along_axis(_means(plane, across, down), below[..., None], 1).reshape(-1, 1, 64) - middle
+
+
+def _rows(heights: NDArray[np.int64], down: int) -> NDArray[np.int64]:
+    """Rows of chroma samples of units that hold so many rows of the image."""
+    return -(-heights // down)
 
 
 def _means(plane: NDArray[np.float32], across: int, down: int) -> NDArray[np.float32]:
@@ -243,7 +259,7 @@ def _deviations(
     units: Units, received: _Received, subsampling: tuple[int, int], slack: float = _SLACK
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]]:
     """Of each component: how far coefficients are from the received ones in steps, the table, what falls out."""
-    blocks = encoder_blocks(units, subsampling)
+    blocks = encoder_blocks(units, subsampling, received.sizes[:, 0])
     for part, held, table, block in zip(received.components, received.held, received.tables, blocks, strict=True):
         steps = (block @ _DCT) / table - part
         yield steps, table, (np.abs(steps) > 0.5 - slack / table) & held[..., None]
@@ -261,16 +277,18 @@ def _failing(
 
 def _push(units: Units, received: _Received, subsampling: tuple[int, int]) -> Units:
     """What to add so that the coefficients that fell out lie inside their intervals again."""
+    heights, widths = received.sizes.T
     moves = []
     for steps, table, out in _deviations(units, received, subsampling):
         limit = np.maximum(0.5 - _INSIDE / table, _LEAST_INSIDE)
         wanted = np.where(out, np.clip(steps, -limit, limit) - steps, 0) * table
         moves.append((wanted @ _DCT.T).reshape(len(units), -1, 8, 8))
     if units.ndim == 3:
-        return moves[0][:, 0]
+        return _folded(_folded(moves[0][:, 0], heights, 1), widths, 2)
     across, down = subsampling
     luma = moves[0].reshape(-1, down, across, 8, 8).swapaxes(2, 3).reshape(-1, 8 * down, 8 * across)
-    pushed: Units = np.repeat(luma[..., None], 3, axis=-1)
+    pushed: Units = np.repeat(_folded(luma, heights, 1)[..., None], 3, axis=-1)
     for move, colour in zip(moves[1:], _OF_CHROMA, strict=True):
-        pushed += move[:, 0].repeat(down, axis=1).repeat(across, axis=2)[..., None] * colour
-    return pushed
+        chroma = _folded(move[:, 0], _rows(heights, down), 1)
+        pushed += chroma.repeat(down, axis=1).repeat(across, axis=2)[..., None] * colour
+    return _folded(pushed, widths, 2)
