@@ -179,9 +179,9 @@ class Exports:
         hit = killed(self.write, after)
         left = list(self.path.parent.glob(".marsqe-*"))
         self.writing += bool(left)
-        for part in left:
-            part.unlink()
         assert self.path.read_bytes() in self.whole, "half-written under a final name"
+        save_pixels(self.images[0], self.path)
+        assert not list(self.path.parent.glob(".marsqe-*")), "a temporary file that the next write does not remove"
         return hit
 
 

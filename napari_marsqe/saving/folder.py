@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 import marsqe
 from marsqe.errors import ExportError, ReadError, in_one_line
+from marsqe.export import leftovers
 from marsqe.progress import Progress, Steps
 
 SUFFIX: Final = ".marsqe"
@@ -43,7 +44,8 @@ def write_folder(folder: Path, facts: dict[str, Any], arrays: Mapping[str, NDArr
     part: Path | None = None
     try:
         # No part of the target's name: with it the temporary one could be longer than the file system allows.
-        part = Path(tempfile.mkdtemp(prefix=".marsqe-", suffix=".part", dir=folder.parent))
+        leftovers.remove_leftovers(folder.parent)
+        part = Path(tempfile.mkdtemp(prefix=leftovers.prefix(), suffix=leftovers.SUFFIX, dir=folder.parent))
         yield from _write_arrays(part / ARRAYS, arrays)
         head = {"format": FORMAT, "version": VERSION, "software": f"napari-marsqe {marsqe.__version__}"}
         text = json.dumps(head | facts, allow_nan=False, ensure_ascii=False, indent=1)

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from marsqe.errors import ExportError
+from marsqe.export.leftovers import SUFFIX, prefix, remove_leftovers
 
 
 @contextmanager
@@ -29,13 +30,16 @@ def atomic(path: Path) -> Iterator[Path]:
 def atomic_set(paths: Sequence[Path]) -> Iterator[list[Path]]:
     """The same for several files that belong together: all take their names, or none does.
 
-    What the names held before comes back where a later one of the set cannot be written.
+    What the names held before comes back where a later one of the set cannot be written. What killed processes have
+    left in the folders is removed.
 
     Raises
     ------
     ExportError
         As :func:`atomic`.
     """
+    for folder in {path.parent for path in paths}:
+        remove_leftovers(folder)
     with ExitStack() as made:
         parts = [made.enter_context(_temporary(path)) for path in paths]
         yield parts
@@ -60,7 +64,7 @@ def _temporary(path: Path) -> Iterator[Path]:
 
 def _unused(folder: Path) -> Path:
     # No part of the target's name: with it the temporary one could be longer than the file system allows.
-    handle, name = tempfile.mkstemp(prefix=".marsqe-", suffix=".part", dir=folder)
+    handle, name = tempfile.mkstemp(prefix=prefix(), suffix=SUFFIX, dir=folder)
     os.close(handle)
     return Path(name)
 

@@ -20,6 +20,7 @@ from marsqe.enhancement.windows import BAND
 from marsqe.errors import ExportError
 from marsqe.export.atomic import atomic
 from marsqe.export.exif import append_exif
+from marsqe.export.leftovers import SUFFIX, prefix, remove_leftovers
 from marsqe.export.options import ExportOptions
 from marsqe.export.pyramid import PyramidWriter
 from marsqe.export.record import readable_facts, record_of
@@ -138,8 +139,9 @@ def enhance_large_steps(
 
 def _scratch(output: Path) -> tempfile.TemporaryDirectory[str]:
     # Beside the output: the system's own folder for temporary files may be kept in memory.
+    remove_leftovers(output.parent)
     try:
-        return tempfile.TemporaryDirectory(prefix=".marsqe-", dir=output.parent)
+        return tempfile.TemporaryDirectory(prefix=prefix(), suffix=SUFFIX, dir=output.parent)
     except OSError as error:
         raise ExportError(
             f"cannot write to {output.parent}: {error.strerror or error}; choose another folder"
