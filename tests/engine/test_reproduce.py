@@ -162,7 +162,7 @@ def test_the_command_says_where_the_page_is(
     quickly: None, folder: Path, tmp_path: Path, said: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = ["reproduce", "--data", folder, "--out", tmp_path / "out", "--systems", "marsqe-swift"]
-    words += ["--qualities", 30, "--qps", "--json"]
+    words += ["--qualities", 30, "--qps", "--jobs", 1, "--whole", "--json"]
     monkeypatch.setattr(sys, "argv", ["marsqe", *map(str, words)])
     assert main([str(w) for w in words]) == 1, "one image is broken"
     document, err = said()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import shlex
 import sys
 import time
@@ -12,10 +13,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from marsqe.cli.output import Outcome, emit, say
+from marsqe.cli.training import seconds as duration
 from marsqe.devices import DEVICES
 from marsqe.progress import Steps
 
 T = TypeVar("T")
+_BUDGET = 3600.0
+_MOST_JOBS = 8  # each holds an image, its metrics and a network: about a gigabyte
 _EVERY = 30.0  # seconds between lines where nobody watches
 
 
@@ -34,8 +38,16 @@ def add_reproduce(commands_of: Any, shared: argparse.ArgumentParser) -> None:
     p.add_argument("--earth", type=Path, metavar="DIR", help="photographs of the Earth (default: scikit-image's)")
     p.add_argument("--splits", nargs="+", default=[], metavar="NAME", help="default: the test splits, or all")
     p.add_argument("--most", type=int, metavar="N", help="at most so many images of each split")
-    p.add_argument("--side", type=int, metavar="N", help="only the central square of this side")
-    p.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (default: 1)")
+    size = p.add_mutually_exclusive_group()
+    size.add_argument("--side", type=int, metavar="N", help="only the central square of this side")
+    size.add_argument("--whole", action="store_true", help="whole images, however long it takes")
+    size.add_argument(
+        "--budget",
+        type=duration,
+        default=_BUDGET,
+        help="time; squares are chosen to fit, for example 90m (default: 1h)",
+    )
+    p.add_argument("--jobs", type=int, metavar="N", help="processes (default: one for each core; quick or on a GPU: 1)")
     p.add_argument("--device", choices=DEVICES, default="cpu", help="where the networks run (default: cpu)")
     p.set_defaults(run=reproduce)
 
@@ -61,11 +73,12 @@ def reproduce(arguments: Namespace) -> int:
         qps=QPS if arguments.qps is None else tuple(arguments.qps),
         earth=arguments.earth,
         most=arguments.most,
-        jobs=arguments.jobs,
+        jobs=_jobs(arguments),
         splits=tuple(arguments.splits),
         weights=dict(arguments.weights),
         device=arguments.device,
         side=arguments.side,
+        budget=None if arguments.whole or arguments.quick else arguments.budget,
         command=command_line(sys.argv[1:]),
     )
     report = follow_with_eta(reproduce_steps(settings))
@@ -85,6 +98,13 @@ def reproduce(arguments: Namespace) -> int:
         return f"{r['page']} ({r['measurements']} measurements, {r['fresh']} of them new)"
 
     return emit(Outcome([record], report.failures), arguments.json, line)
+
+
+def _jobs(arguments: Namespace) -> int:
+    if arguments.jobs is not None:
+        return int(arguments.jobs)
+    alone = arguments.quick or arguments.device != "cpu"
+    return 1 if alone else min(os.cpu_count() or 1, _MOST_JOBS)
 
 
 def command_line(words: list[str]) -> str:

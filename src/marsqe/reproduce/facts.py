@@ -40,10 +40,17 @@ def facts_section(
         section.notes.append(
             f"Only the central {settings.crop} x {settings.crop} pixels of each image were used"
             + (
-                f", and at most {settings.most_of_each} of each split: a quick look, no result."
+                f", and at most {settings.most_of_each} of each split: a quick look, no result"
                 if settings.quick
-                else "."
+                else ""
             )
+            + (
+                f": the largest square with which {settings.jobs} processes were expected to end within the "
+                f"{(settings.budget or 0) / 60:.0f} minutes of --budget; --whole takes whole images"
+                if settings.fitted
+                else ""
+            )
+            + "."
         )
     rows = [
         [s.title, s.name, (s.weights_sha256 or "–")[:16], "file" if s.file else "package" if s.weights_sha256 else "–"]

@@ -22,7 +22,6 @@ from marsqe.reproduce import content
 from marsqe.reproduce.apply import apply
 from marsqe.reproduce.cache import Cache
 from marsqe.reproduce.folders import Picture, read_labels
-from marsqe.reproduce.settings import MAIN_QUALITY
 from marsqe.reproduce.systems import ANCHOR, System
 from marsqe.segmentation import segment
 from marsqe.terrain import Terrain
@@ -84,7 +83,7 @@ class _Measurement:
     def run(self) -> Result:
         result = Result()
         for system in self.task.systems:
-            if system.reason or system.can_take(self.task.codec) or not self._wanted(system):
+            if system.reason or not system.is_wanted(self.task.codec, self.task.level):
                 continue
             key = self.cache.key(**self._facts(system))
             row = self.cache.get(key)
@@ -101,10 +100,6 @@ class _Measurement:
             names = {"image": self.task.picture.path.name, "split": self.task.picture.split, "system": system.name}
             result.rows.append(row | names | {"sha256": self.task.sha256})
         return result
-
-    def _wanted(self, system: System) -> bool:
-        """Other references are compared at one quality, as in the paper."""
-        return system.only is None or (self.task.codec, self.task.level) == ("JPEG", MAIN_QUALITY)
 
     def _facts(self, system: System) -> dict[str, Any]:
         known = {"weights": system.weights_sha256, "base": system.base, "projected": system.projected}

@@ -20,9 +20,11 @@ from marsqe.reproduce.apply import network_of
 from marsqe.reproduce.compactness import class_histograms
 from marsqe.reproduce.facts import facts_section, images_section
 from marsqe.reproduce.findings import Collected, bundled_earth, findings_steps
-from marsqe.reproduce.folders import Folder, Picture, find_pictures, limited, samples
-from marsqe.reproduce.measure import AS_SENT, FIDELITY, Result, Task, digest, terrain_of, terrain_weights
+from marsqe.reproduce.folders import Folder, find_pictures, limited, samples
+from marsqe.reproduce.measure import AS_SENT, FIDELITY, Result, Task, terrain_of, terrain_weights
+from marsqe.reproduce.pace import fitted_steps
 from marsqe.reproduce.page import Section, write_csv, write_page
+from marsqe.reproduce.probes import Probe, levels_of, probe_steps
 from marsqe.reproduce.settings import Settings
 from marsqe.reproduce.systems import System, resolve
 from marsqe.reproduce.work import measure_steps
@@ -30,17 +32,6 @@ from marsqe.reproduce.work import measure_steps
 T = TypeVar("T")
 _DETAILS = 2
 _MOST_LOOKED_AT = 200
-
-
-@dataclass(frozen=True)
-class Probe:
-    """A picture that can be opened: its hash, whether it serves as truth, its size, and the rover where it is known."""
-
-    picture: Picture
-    sha256: str
-    truth: bool
-    shape: tuple[int, int]
-    mission: str | None
 
 
 @dataclass
@@ -102,9 +93,10 @@ def reproduce_steps(settings: Settings) -> Steps[Report]:
     folder = _folder(settings)
     _check(settings, systems)
     report = Report(settings.out / "index.html", strays=folder.strays)
-    probes = yield from _probe_steps(folder.pictures, report)
+    probes = yield from probe_steps(folder.pictures, report.failures)
     if not probes:
         raise SettingError(f"no image of {settings.data or 'the samples'} can be opened; see the messages above")
+    settings = yield from fitted_steps(settings, probes, systems)
     tasks = _tasks(settings, probes, systems)
     found = yield from measure_steps(tasks, settings.jobs)
     report.rows, report.fresh = found.rows, found.fresh
@@ -141,33 +133,9 @@ def _folder(settings: Settings) -> Folder:
     return replace(folder, pictures=limited(folder.pictures, names, settings.most_of_each))
 
 
-def _probe_steps(pictures: Sequence[Picture], report: Report) -> Steps[list[Probe]]:
-    probes: dict[str, Probe] = {}
-    for done, picture in enumerate(pictures):
-        yield Progress("Opening", done, len(pictures))
-        try:
-            image = content.load(picture.path)
-            sha = digest(picture.path)
-        except (MarsqeError, OSError) as error:
-            report.failures.append({"input": str(picture.path), "error": str(error)})
-            continue
-        if sha in probes:
-            twin = probes[sha].picture.path
-            report.failures.append({"input": str(picture.path), "error": f"the same file as {twin}; it counts once"})
-            continue
-        truth = content.is_truth(picture, image.compression)
-        probes[sha] = Probe(picture, sha, truth, image.shape, image.product.mission)
-    return list(probes.values())
-
-
 def _tasks(settings: Settings, probes: Sequence[Probe], systems: Sequence[System]) -> list[Task]:
-    levels = [level for level in settings.levels if level[0] != "HEVC" or find_spec("av") is not None]
     rest = (tuple(systems), settings.crop, settings.device, settings.out / "cache")
-    return [
-        Task(p.picture, p.sha256, codec, level, *rest)
-        for p in probes
-        for codec, level in (levels if p.truth else [(AS_SENT, 0)])
-    ]
+    return [Task(p.picture, p.sha256, codec, level, *rest) for p in probes for codec, level in levels_of(p, settings)]
 
 
 def _splits(probes: Sequence[Probe]) -> dict[str, int]:

@@ -49,6 +49,10 @@ class Settings:
     device : str
     side : int or None
         Use only the central square of this side; None for whole images (quick: 256).
+    budget : float or None
+        Where no side is given: take the largest squares with which all should end in so many seconds.
+    fitted : bool
+        Whether the side was chosen to fit the budget.
     command : str
         As it was typed, for the page.
     """
@@ -66,6 +70,8 @@ class Settings:
     weights: Mapping[str, Path] = field(default_factory=dict)
     device: str = "cpu"
     side: int | None = None
+    budget: float | None = None
+    fitted: bool = False
     command: str = ""
 
     def __post_init__(self) -> None:
@@ -73,6 +79,8 @@ class Settings:
             raise SettingError("give a folder of images with --data, or --quick for the bundled samples")
         if self.jobs < 1 or (self.most is not None and self.most < 1) or (self.side is not None and self.side < 32):
             raise SettingError("--jobs and --most must be 1 or more, and a square 32 pixels or more")
+        if self.budget is not None and self.budget <= 0:
+            raise SettingError("a budget must be more than 0 seconds; leave it out for whole images")
         if any(not 1 <= q <= 100 for q in self.qualities) or any(not 0 <= q <= 51 for q in self.qps):
             raise SettingError("quality factors must lie in 1-100 and QPs in 0-51")
 

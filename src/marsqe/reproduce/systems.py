@@ -20,6 +20,7 @@ from typing import Any, Final
 from marsqe.errors import SettingError, WeightsError
 from marsqe.networks.registry import PRESETS, Preset, find
 from marsqe.networks.rivals import RIVALS
+from marsqe.reproduce.settings import MAIN_QUALITY
 from marsqe.terrain import CLASSES
 from marsqe.weights import is_bundled, read_card
 
@@ -81,6 +82,10 @@ class System:
     def uses_references(self) -> bool:
         """Whether it needs terrain and references."""
         return self.kind == "own" and PRESETS[self.base].uses_references
+
+    def is_wanted(self, codec: str, level: int) -> bool:
+        """Whether it is measured there: other references are compared at one quality, as in the paper."""
+        return not self.can_take(codec) and (self.only is None or (codec, level) == ("JPEG", MAIN_QUALITY))
 
     def can_take(self, codec: str) -> str | None:
         """Why it cannot enhance images of this codec; None where it can."""

@@ -15,6 +15,11 @@ from marsqe.reproduce.measure import Result, Task, measure
 STEP = "Measuring"
 
 
+def threads_of(jobs: int) -> int:
+    """Threads of each of so many processes."""
+    return max(1, (os.cpu_count() or 1) // jobs)
+
+
 def measure_steps(tasks: Sequence[Task], jobs: int) -> Steps[Result]:
     """Do all tasks; leaving the generator cancels those that have not begun.
 
@@ -31,8 +36,7 @@ def measure_steps(tasks: Sequence[Task], jobs: int) -> Steps[Result]:
             yield Progress(STEP, done, len(tasks))
         return total
     # Forked copies of a process that has torch's threads hang: each is started afresh.
-    threads = max(1, (os.cpu_count() or 1) // jobs)
-    pool = ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_start, initargs=(threads,))
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_start, initargs=(threads_of(jobs),))
     try:
         futures = {pool.submit(measure, task): n for n, task in enumerate(tasks)}
         results: dict[int, Result] = {}
