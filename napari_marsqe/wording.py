@@ -145,7 +145,7 @@ def describe_confidence(enhancement: Enhancement) -> list[str]:
     width = float(np.nanmedian(evidence.half_width))
     return [
         f"Confidence: nine in ten pixels are expected within their interval of the truth, half of these narrower than "
-        f"±{width:.1f} DN; {100 * float(evidence.beyond.mean()):.1f} % changed beyond the evidence."
+        f"±{width:.1f}&nbsp;DN; {percent(float(evidence.beyond.mean()), 1)} changed beyond the evidence."
     ]
 
 
@@ -212,9 +212,11 @@ def describe_own(entry: OwnEntry) -> str:
     return "<br>".join(lines)
 
 
-def percent(share: float) -> str:
-    """A share in percent; small ones are not rounded to nothing."""
-    return "&lt;&nbsp;1&nbsp;%" if 0 < share < 0.005 else f"{share:.0%}".replace("%", "&nbsp;%")
+def percent(share: float, digits: int = 0) -> str:
+    """A share in percent, for rich labels, on one line; small ones are not rounded to nothing."""
+    least = 10.0 ** (-2 - digits)
+    text = f"&lt;&nbsp;{least:.{digits}%}" if 0 < share < least / 2 else f"{share:.{digits}%}"
+    return text.replace("%", "&nbsp;%")
 
 
 def duration(seconds: float) -> str:

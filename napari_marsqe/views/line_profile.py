@@ -174,7 +174,7 @@ class LineProfile(QWidget):
             return
         widths = self.line.edge_widths()
         known = [f"{name} <b>{width:.1f}</b>" for name, width in widths.items() if not math.isnan(width)]
-        self.words.say(f"Edge width (10 to 90 %) in pixels: {', '.join(known)}" if known else NO_EDGE)
+        self.words.say(f"Edge width (10 to 90&nbsp;%) in pixels: {', '.join(known)}" if known else NO_EDGE)
 
     def _save(self) -> None:
         case, line = self._bench.session.case, self.line

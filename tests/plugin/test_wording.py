@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from marsqe.image import Compression, MarsImage, Product
-from marsqe.results import Judgement, Matches
+from marsqe.results import Confidence, Enhancement, Judgement, Matches
 from marsqe.terrain import Terrain
 from napari_marsqe import wording
 
@@ -83,6 +83,24 @@ def test_durations(seconds: float, text: str) -> None:
 def test_small_shares_are_not_rounded_to_nothing() -> None:
     assert wording.percent(0.002) == "&lt;&nbsp;1&nbsp;%"
     assert wording.percent(0.62) == "62&nbsp;%"
+    assert wording.percent(0.0004, 1) == "&lt;&nbsp;0.1&nbsp;%"
+    assert wording.percent(0.0, 1) == "0.0&nbsp;%"
+
+
+@pytest.mark.parametrize(("pixels", "share"), [(1, "0.1&nbsp;%"), (0, "0.0&nbsp;%")])
+def test_figures_of_the_confidence_stay_with_their_units(pixels: int, share: str) -> None:
+    beyond = np.zeros((20, 50), np.bool_)
+    beyond.flat[:pixels] = True
+    image = MarsImage.from_array(np.zeros((20, 50), np.uint8))
+    matches = Matches(
+        *(np.zeros((1, 2), t) for t in (np.uint8, np.int64, float)), np.zeros((1, 2, 6)), np.zeros((1, 2))
+    )
+    terrain = Terrain(np.zeros((20, 50), np.uint8))
+    found = Enhancement(image.pixels, image, terrain, matches, "marsqe-swift", "cpu", 1.0)
+    found.__dict__["evidence"] = Confidence(np.full((20, 50), 1.25, np.float32), beyond)  # instead of computing it
+    (text,) = wording.describe_confidence(found)
+    assert "±1.2&nbsp;DN" in text
+    assert f"{share} changed" in text
 
 
 def test_a_loss_that_rounds_to_nothing_has_no_minus() -> None:
