@@ -14,6 +14,7 @@ from refusals import PIXELS, encoded, nothing_leaks, put, refuse
 from scenes import texture
 
 import marsqe
+from marsqe.codecs import coefficients
 from marsqe.codecs.coefficients import coefficients_from_bytes, read_coefficients, without_remarks
 from marsqe.codecs.quiet import libjpeg_quiet
 from marsqe.enhancement.faithful import coefficients_of
@@ -69,6 +70,7 @@ def test_coefficients_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch, tmp_p
 
     image = marsqe.open_image(put(tmp_path / "a.jpg", JPEG))
     monkeypatch.setattr(jpeglib, "read_dct", fail)
+    coefficients._kept.clear()
     with pytest.raises(ReadError, match="fetch it again"):
         coefficients_from_bytes(JPEG)
     assert coefficients_of(image) is None

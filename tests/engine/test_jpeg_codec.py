@@ -6,14 +6,17 @@ import io
 from pathlib import Path
 
 import imagecodecs
+import jpeglib
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.fft import idctn
 
+from marsqe.codecs import coefficients
 from marsqe.codecs.coefficients import coefficients_from_bytes, read_coefficients
 from marsqe.codecs.jpeg import ANNEX_K_LUMA, decode_jpeg, encode_jpeg, estimate_quality, scale_table, standard_tables
+from marsqe.enhancement.faithful import coefficients_of
 from marsqe.errors import ReadError
 from marsqe.read import open_image
 
@@ -185,3 +188,28 @@ def test_coefficients_of_a_truncated_file_or_another_kind_are_refused(
     with pytest.raises(ReadError, match="give a JPEG"):
         read_coefficients(tmp_path / "image.png")
     assert capfd.readouterr() == ("", "")
+
+
+def test_coefficients_are_read_once_while_a_file_is_opened_and_enhanced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, calls = jpeglib.read_dct, []
+    monkeypatch.setattr(jpeglib, "read_dct", lambda path: calls.append(path) or read(path))
+    coefficients._kept.clear()
+    files = [tmp_path / f"{number}.jpg" for number in range(3)]
+    for number, file in enumerate(files):
+        file.write_bytes(encode_jpeg(scene(40 + number, 50), quality=50))
+    images = [open_image(file) for file in files[:2]]  # as a batch opens the next one while it enhances
+    found = [coefficients_of(image) for image in images]
+    assert [part.components[0].shape[0] for part in found if part] == [5, 6]
+    assert len(calls) == 2
+    with pytest.raises(ValueError, match="read-only"):
+        found[0].components[0][0] = 0  # type: ignore[union-attr]
+    open_image(files[2])
+    coefficients_of(images[1])
+    assert len(calls) == 3
+    assert len(coefficients._kept) == 2, "no more may be held in memory"
+    monkeypatch.setattr(coefficients, "_MOST_KEPT", 1000)
+    coefficients._kept.clear()
+    coefficients_of(images[1])
+    assert not coefficients._kept, "large ones least of all"

@@ -196,6 +196,7 @@ def test_no_room_for_the_temporary_copy(monkeypatch: pytest.MonkeyPatch, frame: 
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(coefficients.Path, "write_bytes", full)
+    coefficients._kept.clear()
     code = main(["enhance", str(frame), "-o", str(frame.with_name("a.tif")), "--device", "cpu", "--json"])
     refused(said, code, "TMPDIR")
     assert not frame.with_name("a.tif").exists()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import tempfile
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,13 @@ from marsqe.errors import ExportError, ReadError
 
 _SCAN, _END, _ADOBE = 0xDA, 0xD9, 0xEE
 _REMARKS = (*range(0xE0, 0xF0), 0xFE)
+_FILES_KEPT: Final = 2
+"""One that is being enhanced, and one that was opened meanwhile."""
+_MOST_KEPT: Final = 24 << 20
+"""Bytes of coefficients of a file that are kept: of about 4 megapixels, or 8 where chroma is subsampled."""
+
+Components = tuple[NDArray[np.int16], ...]
+_kept: deque[tuple[bytes, Components, list[bytes]]] = deque(maxlen=_FILES_KEPT)
 
 
 @dataclass(frozen=True)
@@ -65,21 +74,35 @@ def coefficients_from_bytes(data: bytes) -> Coefficients:
     ExportError
         If there is no room for a temporary copy.
     """
-    from marsqe.read.jpeg import read_jpeg
+    from marsqe.read.jpeg import decoded_jpeg
 
     # jpeglib accepts a truncated file in silence, so Pillow decodes first and judges.
-    tables = read_jpeg(data).compression.tables
+    tables = decoded_jpeg(data).compression.tables
     assert tables is not None
     return Coefficients(components_of(data, len(tables)), tables)
 
 
-def components_of(data: bytes, count: int) -> tuple[NDArray[np.int16], ...]:
+def components_of(data: bytes, count: int) -> Components:
     """Components of JPEG bytes that a decoder has judged to be whole; see :class:`Coefficients`."""
     return components_and_remarks(data, count)[0]
 
 
-def components_and_remarks(data: bytes, count: int) -> tuple[tuple[NDArray[np.int16], ...], list[bytes]]:
-    """The same, and what libjpeg said of them, line by line."""
+def components_and_remarks(data: bytes, count: int) -> tuple[Components, list[bytes]]:
+    """The same, and what libjpeg said of them, line by line.
+
+    Those of the latest files are kept if they are small: who opens a file looks at them for damage, and who enhances it
+    needs them again.
+    """
+    for kept, components, remarks in _kept.copy():
+        if len(components) == count and kept == data:
+            return components, remarks
+    components, remarks = _read(data, count)
+    if sum(part.nbytes for part in components) <= _MOST_KEPT:
+        _kept.append((data, components, remarks))
+    return components, remarks
+
+
+def _read(data: bytes, count: int) -> tuple[Components, list[bytes]]:
     import jpeglib
 
     # jpeglib takes paths only and hands them to C; a copy of the bytes that were judged, under a plain name, is safe
@@ -99,7 +122,10 @@ def components_and_remarks(data: bytes, count: int) -> tuple[tuple[NDArray[np.in
                 parts = (stored.Y,) if count == 1 else (stored.Y, stored.Cb, stored.Cr)
         except (OSError, ValueError, IndexError) as error:
             raise ReadError("its JPEG coefficients cannot be read; the file is damaged: fetch it again") from error
-        return tuple(np.array(part, dtype=np.int16) for part in parts), said
+        components = tuple(np.array(part, dtype=np.int16) for part in parts)
+        for part in components:
+            part.flags.writeable = False  # several may hold them
+        return components, said
 
 
 def without_remarks(data: bytes) -> bytes:

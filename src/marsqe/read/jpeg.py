@@ -28,20 +28,31 @@ def read_jpeg(data: bytes) -> Decoded:
     ReadError
         If it is truncated, damaged, CMYK, too large or of a kind that Pillow cannot decode.
     """
+    decoded = decoded_jpeg(data)
+    if decoded.pixels.shape[0] * decoded.pixels.shape[1] <= MOST_CHECKED:
+        assert decoded.compression.tables is not None
+        signs = signs_of_damage(data, decoded.compression.tables)
+        if signs:
+            decoded.metadata["warnings"] = [
+                f"this JPEG may be damaged ({'; '.join(signs)}): look for foreign blocks, compare its SHA-256 with "
+                "the archive's, or fetch it again"
+            ]
+    return decoded
+
+
+def decoded_jpeg(data: bytes) -> Decoded:
+    """The same without the look for damage.
+
+    Raises
+    ------
+    ReadError
+        As :func:`read_jpeg`.
+    """
     with decoding("JPEG"):
         # The plugin's class, not Image.open: that one's limit of pixels is a setting of the whole process.
         image = JpegImageFile(io.BytesIO(data))
         compression, orientation, metadata = jpeg_facts(image, data)
-        pixels = np.asarray(image)
-    if pixels.shape[0] * pixels.shape[1] <= MOST_CHECKED:
-        assert compression.tables is not None
-        signs = signs_of_damage(data, compression.tables)
-        if signs:
-            metadata["warnings"] = [
-                f"this JPEG may be damaged ({'; '.join(signs)}): look for foreign blocks, compare its SHA-256 with "
-                "the archive's, or fetch it again"
-            ]
-    return Decoded(pixels, compression, orientation, metadata)
+        return Decoded(np.asarray(image), compression, orientation, metadata)
 
 
 def jpeg_facts(image: JpegImageFile, data: bytes) -> tuple[Compression, int, dict[str, Any]]:
