@@ -214,6 +214,14 @@ def test_files_are_short() -> None:
     assert not long
 
 
+def test_the_weights_of_luma_are_written_once() -> None:
+    """Where they are used is found by their name. Degrading rounds by its own, on which trained weights depend."""
+    files = python_files(ENGINE, PLUGIN)
+    written = {module_name(path) for path in files if "0.587" in path.read_text(encoding="utf-8")}
+    assert "marsqe.colour" in written
+    assert written <= {"marsqe.colour", "marsqe.train.degrade"}
+
+
 def calls(path: Path) -> Iterator[str]:
     """Every call in a file, as it is written, beginning with the function's name."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -21,6 +21,7 @@ from scipy.fft import dctn
 from scipy.ndimage import uniform_filter
 
 from marsqe.codecs.jpeg import Table
+from marsqe.colour import LUMA_WEIGHTS
 from marsqe.image import MarsImage, to_stored
 from marsqe.progress import Progress, Steps, run
 from marsqe.results import Confidence, Enhancement, Region
@@ -34,7 +35,7 @@ NEAR: Final = 7
 WIDE: Final = 25
 """Side of the wider window for contrast."""
 _ROWS: Final = 1024
-_LUMA: Final = np.array([0.299, 0.587, 0.114], np.float32)
+_LUMA: Final = LUMA_WEIGHTS.astype(np.float32)
 _ORDER: Final = np.add.outer(np.arange(8), np.arange(8))
 _LOW: Final = (_ORDER >= 2) & (_ORDER <= 4)
 

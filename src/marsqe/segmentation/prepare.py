@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from marsqe.colour import LUMA_WEIGHTS
+
 SHORT_SIDE: Final = 640
 """Longest short side, in pixels, at which the network works; larger images are reduced to it."""
 
@@ -17,7 +19,7 @@ LEAST_SIDE: Final = 512
 PERCENTILES: Final = (1.0, 99.0)
 """Percentiles of brightness that the stretch takes to 0 and 1."""
 
-_LUMA: Final = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+_LUMA: Final = LUMA_WEIGHTS.astype(np.float32)
 _MOST_SAMPLES: Final = 200_000
 
 

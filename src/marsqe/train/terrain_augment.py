@@ -10,6 +10,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from marsqe.codecs.jpeg import SUBSAMPLINGS, decode_jpeg, encode_jpeg
+from marsqe.colour import LUMA_WEIGHTS
 from marsqe.segmentation.prepare import resized, stretch_limits, stretched
 from marsqe.train.terrain_data import Labelled
 
@@ -19,7 +20,7 @@ GRAY: Final = 0.4
 LIGHT: Final = 0.3
 """Share of crops with falling light: a gradient, and the darker corners of a wide lens."""
 
-_LUMA: Final = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+_LUMA: Final = LUMA_WEIGHTS.astype(np.float32)
 
 
 def augmented(crop: Labelled, random: np.random.Generator, size: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:

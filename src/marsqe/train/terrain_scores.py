@@ -10,11 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from marsqe.colour import LUMA_WEIGHTS
 from marsqe.segmentation.run import class_probabilities
 from marsqe.terrain import CLASSES
 from marsqe.train.terrain_data import NOT_ROCK, ROCK, Labelled
-
-_LUMA = np.array([0.299, 0.587, 0.114])
 
 
 def confusion(labels: NDArray[np.integer], target: NDArray[np.uint8]) -> NDArray[np.int64]:
@@ -49,7 +48,7 @@ def scores(network: nn.Module, images: Iterable[Labelled], *, gray: bool = False
     """Scores per source; with ``gray`` the images lose their colour first."""
     counts: dict[str, NDArray[np.int64]] = {}
     for image in images:
-        pixels = np.rint(image.rgb @ _LUMA).astype(np.uint8) if gray else image.rgb
+        pixels = np.rint(image.rgb @ LUMA_WEIGHTS).astype(np.uint8) if gray else image.rgb
         labels = class_probabilities(network, pixels, torch.device("cpu")).argmax(axis=0)
         counts[image.source] = counts.get(image.source, 0) + confusion(labels, image.target)
     return {source: summary(count) for source, count in counts.items()}
