@@ -82,6 +82,17 @@ def test_largest_square_that_fits(
     assert found.fitted == (side is not None)
 
 
+def test_choice_is_told_before_the_work_begins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def told(budget: float) -> list[str]:
+        steps = fitted_steps(settings(tmp_path, budget=budget), [probe(4000, 4000)], [SWIFT])
+        return [progress.step for progress in steps]
+
+    chosen(monkeypatch, tmp_path, budget=600)
+    chosen(monkeypatch, tmp_path, budget=1e6)
+    assert told(600) == ["Taking central squares of 1024 pixels"]
+    assert told(1e6) == ["Taking whole images"]
+
+
 def test_the_same_command_goes_on_with_the_same_square(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A machine that is busier now does not make all that was measured worthless; another budget is another choice."""
     first = chosen(monkeypatch, tmp_path, budget=600)

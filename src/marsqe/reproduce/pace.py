@@ -88,7 +88,9 @@ def fitted_steps(settings: Settings, probes: Sequence[Probe], systems: Sequence[
         pace = yield from _pace_steps(settings, probes, systems)
         known = {"side": _largest(pace, settings, probes, systems)}
         cache.put(key, known)
-    return replace(settings, side=known["side"], fitted=known["side"] is not None)
+    side: int | None = known["side"]
+    yield Progress("Taking whole images" if side is None else f"Taking central squares of {side} pixels", 1, 1)
+    return replace(settings, side=side, fitted=side is not None)
 
 
 def _largest(pace: Pace, settings: Settings, probes: Sequence[Probe], systems: Sequence[System]) -> int | None:
