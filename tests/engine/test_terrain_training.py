@@ -58,6 +58,10 @@ def test_masks_map_to_the_four_classes() -> None:
     assert to_target(values, "marsscapes")[0].tolist() == marsscapes
     assert to_target(values[:, [0, 1, 2, 3, 8]], "ai4mars")[0].tolist() == [SOIL, ROCK, SAND, ROCK, IGNORE]
     assert to_target(values[:, :2], "marsdata_rocks")[0].tolist() == [NOT_ROCK, ROCK]
+    without = [IGNORE if value == 2 else target for value, target in zip(values[0], marsscapes, strict=True)]
+    assert to_target(values, "marsscapes", gravel=False)[0].tolist() == without
+    navcam = values[:, :4]
+    assert (to_target(navcam, "ai4mars", gravel=False) == to_target(navcam, "ai4mars")).all(), "its 2 is sand"
 
 
 def test_ignored_pixels_have_no_gradient() -> None:

@@ -65,22 +65,30 @@ class Labelled:
     name: str
 
 
-def to_target(mask: NDArray[np.uint8], source: str) -> NDArray[np.uint8]:
-    """Targets of a mask (H, W) of one source."""
+GRAVEL: Final = {"marsscapes": 2}
+"""Mask value of gravel, per source that tells it from soil."""
+
+
+def to_target(mask: NDArray[np.uint8], source: str, *, gravel: bool = True) -> NDArray[np.uint8]:
+    """Targets of a mask (H, W) of one source; without ``gravel`` its pixels are ignored instead of being soil."""
     table = np.full(256, IGNORE, np.uint8)
     for value, target in MAPPINGS[source].items():
-        table[value] = target
+        if gravel or value != GRAVEL.get(source):
+            table[value] = target
     return table[mask]
 
 
-def labelled_images(data: Path, split: str) -> Iterator[Labelled]:
-    """Images of ``segmentation.csv`` in ``data`` of one split ("train" or "val"), in its order."""
+def labelled_images(data: Path, split: str, *, gravel: bool = True) -> Iterator[Labelled]:
+    """Images of ``segmentation.csv`` in ``data`` of one split ("train" or "val"), in its order.
+
+    Without ``gravel`` its pixels, whose limits to soil and to stones are subjective, are ignored.
+    """
     with (data / "segmentation.csv").open(newline="") as stream:
         rows = [row for row in csv.DictReader(stream) if row["split"] == split]
     for row in rows:
         rgb = to_rgb8(load_pixels(data / row["image"]))
         with Image.open(data / row["mask"]) as mask:
-            target = to_target(np.asarray(mask), row["source"])
+            target = to_target(np.asarray(mask), row["source"], gravel=gravel)
         yield Labelled(row["source"], rgb, target, stretch_limits(rgb), Path(row["image"]).stem)
 
 

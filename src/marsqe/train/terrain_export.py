@@ -55,10 +55,12 @@ def compressed(images: Iterable[Labelled], quality: int) -> Iterator[Labelled]:
 
 
 def validation(network: SegFormer, data: Path) -> dict[str, Any]:
-    """Scores of all validation images as they are, and of the panoramas in gray and compressed."""
+    """Scores of all validation images as they are, and of the panoramas without gravel, in gray and compressed."""
     images = list(labelled_images(data, "val"))
     panoramas = [image for image in images if image.source == "marsscapes"]
     found = scores(network, images)
+    sure = (image for image in labelled_images(data, "val", gravel=False) if image.source == "marsscapes")
+    found["marsscapes, gravel not scored"] = scores(network, sure)["marsscapes"]
     found["marsscapes, colour removed"] = scores(network, panoramas, gray=True)["marsscapes"]
     at_quality = scores(network, compressed(panoramas, QUALITY))["marsscapes"]
     return found | {f"marsscapes, JPEG quality {QUALITY}": at_quality}
