@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scenes import texture
 
-from marsqe.errors import WeightsError
-from marsqe.judgement import lpips, parameters
+from marsqe.errors import SettingError, WeightsError
+from marsqe.judgement import lpips, lpips_to, parameters, perceptual
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "data"
@@ -40,6 +40,20 @@ def test_depth_gray_and_equality() -> None:
     assert lpips(a, a) == 0
     gray = [p[..., 1] for p in (a, b)]
     assert lpips(*gray) == pytest.approx(lpips(*(np.repeat(p[..., None], 3, axis=2) for p in gray)), abs=1e-6)
+
+
+def test_many_images_to_one_truth(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The truth's features serve every image, and change nothing."""
+    reference, images = example("ref"), [example("p0"), example("p1"), example("ref")]
+    expected = [lpips(image, reference) for image in images]
+    calls: list[int] = []
+    sound = perceptual._features
+    monkeypatch.setattr(perceptual, "_features", lambda *a: (calls.append(1), sound(*a))[1])
+    to = lpips_to(reference)
+    assert [to(image) for image in images] == expected
+    assert len(calls) == len(images) + 1
+    with pytest.raises(SettingError, match="same size"):
+        to(images[0][1:])
 
 
 def test_smallest_size() -> None:

@@ -5,7 +5,7 @@ from marsqe.judgement.fidelity import judge, psnr, ssim
 from marsqe.judgement.histogram import ResidualHistogram, residual_histogram
 from marsqe.judgement.multiscale import ms_ssim
 from marsqe.judgement.natural import NOT_COMPUTED, brisque, niqe
-from marsqe.judgement.perceptual import lpips
+from marsqe.judgement.perceptual import lpips, lpips_to
 from marsqe.judgement.profile import Profile, edge_width, profile
 from marsqe.judgement.rate import bd_rate, bits_per_pixel
 from marsqe.judgement.residual import delta_psnr_tiles, delta_psnr_where, residual
@@ -24,6 +24,7 @@ __all__ = [
     "edge_width",
     "judge",
     "lpips",
+    "lpips_to",
     "ms_ssim",
     "niqe",
     "profile",

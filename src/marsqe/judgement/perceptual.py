@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
@@ -48,19 +49,31 @@ def lpips(image: Pixels, truth: Pixels) -> float:
     WeightsError
         If the bundled parameters are missing or damaged.
     """
-    top = peak_of(image, truth)
-    if min(image.shape[:2]) < SMALLEST:
-        return float("nan")
-    import torch
+    return lpips_to(truth)(image)
 
-    weights = _weights()
-    with torch.inference_mode():
-        pairs = zip(*(_features(_prepare(p, top), weights) for p in (image, truth)), strict=True)
-        # One layer after the other: each is weighted over its channels, averaged over its positions, and summed.
-        return sum(
-            float(((_unit(a) - _unit(b)).square() * weights[f"lin{n}.model.1.weight"][0]).sum(dim=0).mean())
-            for n, (a, b) in enumerate(pairs)
-        )
+
+def lpips_to(truth: Pixels) -> Callable[[Pixels], float]:
+    """LPIPS of any number of images to one truth, whose features are computed once; see :func:`lpips`."""
+    kept: list[list[Tensor]] = []
+
+    def to(image: Pixels) -> float:
+        top = peak_of(image, truth)
+        if min(image.shape[:2]) < SMALLEST:
+            return float("nan")
+        import torch
+
+        weights = _weights()
+        with torch.inference_mode():
+            if not kept:
+                kept.append([_unit(layer) for layer in _features(_prepare(truth, top), weights)])
+            pairs = zip(_features(_prepare(image, top), weights), kept[0], strict=True)
+            # One layer after the other: each is weighted over its channels, averaged over its positions, and summed.
+            return sum(
+                float(((_unit(a) - b).square() * weights[f"lin{n}.model.1.weight"][0]).sum(dim=0).mean())
+                for n, (a, b) in enumerate(pairs)
+            )
+
+    return to
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -16,7 +17,7 @@ import numpy as np
 import marsqe
 from marsqe.errors import MarsqeError
 from marsqe.image import MarsImage, Pixels
-from marsqe.judgement import bits_per_pixel, brisque, lpips, ms_ssim, niqe, psnr, psnr_b, psnr_b_rgb, ssim
+from marsqe.judgement import bits_per_pixel, brisque, lpips_to, ms_ssim, niqe, psnr, psnr_b, psnr_b_rgb, ssim
 from marsqe.judgement.residual import delta_psnr_classes, squared_error
 from marsqe.reproduce import content
 from marsqe.reproduce.apply import apply
@@ -129,6 +130,10 @@ class _Measurement:
         return content.truth_pixels(self.raw, self.task.crop)
 
     @cached_property
+    def lpips(self) -> Callable[[Pixels], float]:
+        return lpips_to(self.truth)
+
+    @cached_property
     def compressed(self) -> tuple[MarsImage, float]:
         if self.task.codec == AS_SENT:
             image = content.as_sent(self.raw, self.task.crop)
@@ -182,8 +187,9 @@ class _Measurement:
         }
         if self.task.codec == AS_SENT:
             return row | {"brisque": brisque(pixels), "niqe": niqe(pixels)}
-        for name, metric in zip(FIDELITY, (psnr, psnr_b, psnr_b_rgb, ssim, ms_ssim, lpips), strict=True):
+        for name, metric in zip(FIDELITY[:-1], (psnr, psnr_b, psnr_b_rgb, ssim, ms_ssim), strict=True):
             row[name] = metric(pixels, self.truth)
+        row["lpips"] = self.lpips(pixels)
         if system.name != ANCHOR:
             row["classes"] = self._classes(pixels)
         return row
