@@ -122,7 +122,7 @@ def enhance(
     return enhancement
 
 
-def judge(enhancement: Enhancement, truth: Pixels | None) -> Steps[Judgement]:
+def judge(enhancement: Enhancement, truth: MarsImage | None) -> Steps[Judgement]:
     """Compare with the truth, or with the compressed image where there is none."""
     yield Progress("Comparing", 0, 1)
     import marsqe

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QWidget
 
-from marsqe.image import Pixels
 from marsqe.progress import Steps
 from marsqe.results import Judgement
 from napari_marsqe import layers as conventions
@@ -60,7 +59,7 @@ class JudgeSection(Section):
 
         def steps() -> Steps[tuple[Judgement, Evidence | None]]:
             assert case.enhancement is not None
-            truth: Pixels | None = None if case.truth is None else conventions.pixels_of(case.truth)
+            truth = None if case.truth is None else conventions.image_of(case.truth)
             judgement = yield from work.judge(case.enhancement, truth)
             return judgement, ((yield from gather(case.enhancement)) if wanted else None)
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from marsqe.codecs.estimated import cut_to_blocks, estimate_of
+from marsqe.codecs.estimated import cut_alike, cut_to_blocks, estimate_of
 from marsqe.codecs.estimation import Estimate
 from marsqe.enhancement.faithful import BY_CHOICE
 from marsqe.errors import DeviceError, ReadError, SettingError, in_one_line
@@ -75,7 +75,8 @@ def replay(path: str | Path, source: str | Path | None = None, truth: str | Path
     SettingError
         If the truth has another size or depth.
     ReadError
-        If the image holds no record, the source is not found or is another file, or the model is not installed.
+        If the image holds no record, the source is not found or is another file, the truth is another one, or the model
+        is not installed.
     """
     return run(replay_steps(path, source, truth))
 
@@ -91,13 +92,16 @@ def replay_steps(path: str | Path, source: str | Path | None = None, truth: str 
         raise ReadError(f"the record of {file} is damaged or of another version ({said}); it tells no way") from error
     stored = _stored_pixels(file)
     made = yield from _make_again(recipe, _find_source(file, recipe, source))
-    judgement = _judged(made, truth) if truth is not None and "residual" in recipe.options.layers else None
+    wanted = truth is not None and "residual" in recipe.options.layers
+    judgement = _judged(made, Path(str(truth)), record.get("truth") or {}) if wanted else None
     with tempfile.TemporaryDirectory(prefix="marsqe-") as folder:
         again = Path(folder) / file.name
         # The residual needs a truth, which the record does not hold.
         layers = tuple(name for name in recipe.options.layers if name != "residual" or judgement is not None)
         found = write_image(again, made, replace(recipe.options, layers=layers), judgement)
         found["export"]["layers"] = list(recipe.options.layers)
+        if judgement is None and "truth" in record:
+            found["truth"] = record["truth"]
         fresh, same_file = _stored_pixels(again), again.read_bytes() == file.read_bytes()
     return _compare(record, found, stored, fresh, same_file, made)
 
@@ -177,10 +181,19 @@ def _compare(
     )
 
 
-def _judged(made: Enhancement, truth: str | Path) -> Judgement:
+def _judged(made: Enhancement, path: Path, told: dict[str, Any]) -> Judgement:
     import marsqe
 
-    return marsqe.judge(made.pixels, marsqe.open_image(truth).pixels, compressed=made.source.pixels)
+    truth = cut_alike(marsqe.open_image(path), made.source)
+    known = told.get("sha256", truth.sha256)  # earlier records did not name it
+    if truth.sha256 != known:
+        truth = MarsImage.from_array(truth.pixels, metadata={"name": told.get("name")})
+    if truth.sha256 != known:
+        raise ReadError(
+            f"{path} is not the truth that the page 'residual' was made with, whose SHA-256 the record says is "
+            f"{str(known)[:12]}…; find that one, or leave --truth out"
+        )
+    return marsqe.judge(made.pixels, truth, compressed=made.source.pixels)
 
 
 def _stored_pixels(file: Path) -> NDArray[Any]:

@@ -186,6 +186,8 @@ class Judgement:
     metrics : dict
         "psnr_compressed", "psnr_enhanced", "delta_psnr", "ssim_compressed", "ssim_enhanced" with a truth;
         "mean_change" and "largest_change" in DN always.
+    truth : dict
+        Which truth it was: "sha256" of its file, or of its pixels where there is no file, and "name" where it has one.
     """
 
     change: NDArray[np.float32]
@@ -194,6 +196,7 @@ class Judgement:
     delta_psnr: NDArray[np.float32] | None = None
     per_class: dict[str, float] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
+    truth: dict[str, str] = field(default_factory=dict)
 
     @property
     def has_truth(self) -> bool:

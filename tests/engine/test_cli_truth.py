@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,8 @@ from scenes import patchwork, texture
 
 import marsqe
 from marsqe.cli import main
+from marsqe.errors import ReadError
+from marsqe.export import ExportOptions, read_provenance
 
 pytestmark = pytest.mark.usefixtures("understood")
 Said = Callable[[], tuple[dict[str, Any], str]]
@@ -49,11 +52,44 @@ def test_residual_and_gains_are_written_and_made_again(frame: Path, truth: Path,
     assert result["metrics"] == pytest.approx(expected.metrics)
     beside = json.loads(out.with_suffix(".json").read_text())["judgement"]
     assert beside["delta_psnr_per_class"] == pytest.approx(expected.per_class)
-    assert "ΔPSNR" in out.with_suffix(".html").read_text(encoding="utf-8")
+    named = {"name": "truth.png", "sha256": hashlib.sha256(truth.read_bytes()).hexdigest()}
+    assert read_provenance(out)["truth"] == beside["truth"] == named
+    assert result["truth_sha256"] == named["sha256"]
+    page = out.with_suffix(".html").read_text(encoding="utf-8")
+    assert "ΔPSNR" in page
+    assert f"<td>truth sha256</td><td>{named['sha256']}</td>" in page
     assert marsqe.replay(out).identical
     assert not marsqe.replay(out).same_file, "the truth is not at hand"
     assert main(["replay", str(out), "--truth", str(truth)]) == 0
     assert marsqe.replay(out, truth=truth).same_file
+
+
+def test_another_truth_is_refused_and_a_renamed_one_is_known(frame: Path, truth: Path, said: Said) -> None:
+    assert enhance(frame, "--truth", truth, "--layers", "residual", "--json") == 0
+    said()
+    out, other = frame.parent / "out.tif", write(truth.with_name("other.png"), texture(60, 150, seed=9))
+    with pytest.raises(ReadError, match="is not the truth that the page 'residual' was made with"):
+        marsqe.replay(out, truth=other)
+    found = marsqe.replay(out, truth=truth.rename(truth.with_name("renamed.png")))
+    assert found.identical
+    assert [(difference.fact, difference.matters) for difference in found.differences] == [("truth.name", False)]
+
+
+def test_a_file_that_holds_nothing_of_the_truth_does_not_name_it(frame: Path, truth: Path, said: Said) -> None:
+    assert enhance(frame, "--truth", truth, "--sidecars", "report", "--json") == 0
+    said()
+    out = frame.parent / "out.tif"
+    assert "truth" not in read_provenance(out)
+    assert hashlib.sha256(truth.read_bytes()).hexdigest() in out.with_suffix(".html").read_text(encoding="utf-8")
+
+
+def test_a_truth_without_a_file_is_named_by_its_pixels(frame: Path, truth: Path) -> None:
+    image, raw = marsqe.open_image(frame), marsqe.open_image(truth).pixels
+    result = marsqe.enhance(image, "marsqe-swift", "cpu")
+    judgement = marsqe.judge(result.pixels, raw, compressed=image.pixels)
+    assert judgement.truth == {"sha256": marsqe.MarsImage.from_array(raw).sha256}
+    out = result.save(frame.with_name("out.tif"), ExportOptions(layers=("residual",)), judgement)
+    assert marsqe.replay(out, truth=truth).identical
 
 
 def test_gains_are_told_in_words(frame: Path, truth: Path, capsys: pytest.CaptureFixture[str]) -> None:

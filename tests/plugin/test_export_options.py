@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QCheckBox, QFileDialog
 
 import marsqe
+from marsqe.export import read_provenance
 from marsqe.judgement.verification import inside
 from napari_marsqe.workbench import WIDTH
 
@@ -32,7 +34,7 @@ def enhanced(user: User, jpeg: Path, png: Path) -> User:
     return user
 
 
-def test_what_is_ticked_is_written(enhanced: User, jpeg: Path, monkeypatch: Any, tmp_path: Path) -> None:
+def test_what_is_ticked_is_written(enhanced: User, jpeg: Path, png: Path, monkeypatch: Any, tmp_path: Path) -> None:
     user, export = enhanced, enhanced.bench.export
     assert not export.depth.isVisible()
     user.click(export.heading)
@@ -60,6 +62,7 @@ def test_what_is_ticked_is_written(enhanced: User, jpeg: Path, monkeypatch: Any,
     np.testing.assert_array_equal(pages[0], user.case.enhancement.pixels.astype(np.uint16) * 257)
     np.testing.assert_array_equal(pages[1], user.case.understanding.terrain.labels)
     np.testing.assert_allclose(pages[2], user.case.judgement.residual_enhanced)
+    assert read_provenance(out)["truth"]["sha256"] == hashlib.sha256(png.read_bytes()).hexdigest()
     assert json.loads(out.with_suffix(".json").read_text())["file"]["name"] == "out.tif"
     assert (out.parent / "out.source.jpg").read_bytes() == jpeg.read_bytes()
     assert marsqe.replay(out).different_pixels == 0

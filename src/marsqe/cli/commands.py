@@ -100,6 +100,7 @@ def enhance(arguments: Namespace) -> int:
         judgement = judged(result, truth)
         written = result.save(output, options, judgement)
         gains = {} if judgement is None else {"truth": str(arguments.truth), **judgement.as_record()}
+        gains |= {"truth_sha256": judgement.truth["sha256"]} if judgement is not None else {}
         told = result.provenance
         note_if_not_held(str(path), told["settings"])
         return {

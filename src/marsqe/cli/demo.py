@@ -24,7 +24,7 @@ def run_demo(arguments: Namespace) -> int:
         raise ExportError(f"cannot make the folder {arguments.out}: {error.strerror or error}") from error
     image, raw = marsqe.open_image(compressed), marsqe.open_image(truth)
     result = follow(marsqe.enhance_steps(image, device=arguments.device, parts=False), sample.name)
-    judgement = marsqe.judge(result.pixels, raw.pixels, compressed=image.pixels, terrain=result.terrain)
+    judgement = marsqe.judge(result.pixels, raw, compressed=image.pixels, terrain=result.terrain)
     tiff = result.save(arguments.out / f"{sample.name}_enhanced.tif")
     report = write_report(result, judgement, arguments.out / f"{sample.name}_report.html", title=sample.title)
     record = {

@@ -68,7 +68,7 @@ def export_options(arguments: argparse.Namespace) -> ExportOptions:
     )
 
 
-def truth_for(image: MarsImage, path: Path | None) -> Pixels | None:
+def truth_for(image: MarsImage, path: Path | None) -> MarsImage | None:
     """The truth of an image, read before anything takes time.
 
     Where an image was cut to the blocks of a JPEG that its pixels tell of, its truth is cut alike.
@@ -82,14 +82,13 @@ def truth_for(image: MarsImage, path: Path | None) -> Pixels | None:
     """
     if path is None:
         return None
-    truth = marsqe.open_image(path).pixels
-    if "estimated" in image.metadata:
-        top, left = image.metadata["estimated"]["cut"]
-        truth = truth[top : top + image.shape[0], left : left + image.shape[1]]
-    if truth.shape != image.pixels.shape or truth.dtype != image.pixels.dtype:
+    from marsqe.codecs.estimated import cut_alike
+
+    truth = cut_alike(marsqe.open_image(path), image)
+    if truth.pixels.shape != image.pixels.shape or truth.pixels.dtype != image.pixels.dtype:
         raise SettingError(
-            f"the truth {path} is {_kind(truth)}, but {image.name} is {_kind(image.pixels)}; give the image that this "
-            "one was compressed from, at its size and depth"
+            f"the truth {path} is {_kind(truth.pixels)}, but {image.name} is {_kind(image.pixels)}; give the image "
+            "that this one was compressed from, at its size and depth"
         )
     return truth
 
@@ -99,7 +98,7 @@ def _kind(pixels: Pixels) -> str:
     return f"{pixels.shape[1]} x {pixels.shape[0]}, {colour}, {8 * pixels.dtype.itemsize}-bit"
 
 
-def judged(result: Enhancement, truth: Pixels | None) -> Judgement | None:
+def judged(result: Enhancement, truth: MarsImage | None) -> Judgement | None:
     """How a result compares with its truth; None without one."""
     if truth is None:
         return None

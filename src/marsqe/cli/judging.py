@@ -31,7 +31,7 @@ def judge(arguments: Namespace) -> int:
             return {"metrics": {"psnr_enhanced": psnr(*pixels), "ssim_enhanced": ssim(*pixels)}}
         compressed = marsqe.open_image(arguments.compressed)
         terrain = follow(marsqe.segment_steps(compressed, "auto"), path.name)
-        found = marsqe.judge(enhanced.pixels, truth.pixels, compressed=compressed.pixels, terrain=terrain)
+        found = marsqe.judge(enhanced.pixels, truth, compressed=compressed.pixels, terrain=terrain)
         return found.as_record()
 
     def line(r: dict[str, Any]) -> str:

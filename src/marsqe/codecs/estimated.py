@@ -88,6 +88,14 @@ def cut_to_blocks(image: MarsImage, found: Estimate) -> MarsImage:
     return replace(image, pixels=upright, compression=compression, metadata=metadata)
 
 
+def cut_alike(truth: MarsImage, image: MarsImage) -> MarsImage:
+    """The truth of an image, without what was cut off the image in :func:`cut_to_blocks`; others as they are."""
+    if "estimated" not in image.metadata:
+        return truth
+    (top, left), (height, width) = image.metadata["estimated"]["cut"], image.shape
+    return replace(truth, pixels=truth.pixels[top : top + height, left : left + width])
+
+
 def _placed(tag: tuple[Any, ...], row: int, column: int) -> tuple[Any, ...]:
     """A georeference of an image for the part of it that begins at a row and a column."""
     code, kind, count, value = tag

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 _INFORMATIVE: Final = (
-    *("versions.", "machine.", "software", "settings.device", "settings.precision", "settings.not_held", "source.name"),
+    *("versions.", "machine.", "software", "settings.device", "settings.precision", "settings.not_held"),
+    *("source.name", "truth.name"),
     "enhanced_again",  # how it came about; the pixels tell whether it comes out the same at once
 )
 """What may differ between two machines without making the image another one."""

@@ -91,7 +91,7 @@ def write_image(
     """
     is_tiff = _is_tiff(named or part)
     pixels, scale, scaling = to_depth(enhancement, options.depth)
-    record, metadata = record_of(enhancement, options, scaling), enhancement.source.metadata
+    record, metadata = record_of(enhancement, options, scaling, judgement), enhancement.source.metadata
     if not is_tiff:
         _check_png(pixels, options)
         _write_png(part, pixels, record, metadata)

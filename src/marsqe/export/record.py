@@ -16,7 +16,7 @@ from PIL import Image
 from marsqe.export.options import ExportOptions
 from marsqe.export.scale import metres_per_pixel
 from marsqe.image import Product
-from marsqe.results import Enhancement
+from marsqe.results import Enhancement, Judgement
 from marsqe.terrain import Terrain
 
 STATEMENT: Final = (
@@ -26,10 +26,13 @@ RECORD: Final = 1
 """Version of the record's form."""
 
 
-def record_of(enhancement: Enhancement, options: ExportOptions, scaling: str = "none") -> dict[str, Any]:
+def record_of(
+    enhancement: Enhancement, options: ExportOptions, scaling: str = "none", judgement: Judgement | None = None
+) -> dict[str, Any]:
     """The provenance of an enhancement with all that its file adds, JSON-ready.
 
-    Terrain that somebody drew or a file gave is embedded: without it the image could not be made again.
+    Terrain that somebody drew or a file gave is embedded: without it the image could not be made again. The truth is
+    named where a page was made with it.
     """
     image, provenance = enhancement.source, enhancement.provenance
     height, width = image.shape
@@ -52,6 +55,8 @@ def record_of(enhancement: Enhancement, options: ExportOptions, scaling: str = "
     }
     if "terrain" in provenance and not is_of_network(enhancement.terrain):
         record["terrain"] = {**provenance["terrain"], "labels_png": encode_labels(enhancement.terrain.labels)}
+    if judgement is not None and judgement.truth and "residual" in options.layers:
+        record["truth"] = judgement.truth
     return record
 
 
@@ -96,7 +101,7 @@ def decode_labels(text: str) -> NDArray[np.uint8]:
 def readable_facts(record: dict[str, Any]) -> dict[str, str]:
     """The facts that people look for in a file's properties, as plain text by plain names."""
     source, model, settings = (record.get(key) or {} for key in ("source", "model", "settings"))
-    product, pixels = record.get("product") or {}, record.get("pixels") or {}
+    product, pixels, truth = (record.get(key) or {} for key in ("product", "pixels", "truth"))
     found = {
         "enhanced": record.get("enhanced"),
         "statement": record.get("statement"),
@@ -105,6 +110,8 @@ def readable_facts(record: dict[str, Any]) -> dict[str, str]:
         "source_file": source.get("name"),
         "source_sha256": source.get("sha256"),
         "source_compression": source.get("compression"),
+        "truth_file": truth.get("name"),
+        "truth_sha256": truth.get("sha256"),
         "model": model.get("name"),
         "weights_sha256": model.get("weights_sha256"),
         "tables_estimated_from_pixels_cut_row_column": _cut(source),

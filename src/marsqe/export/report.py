@@ -97,7 +97,7 @@ def render_report(
     written with more than that.
     """
     found = judgement or _unjudged(result)
-    told = record or record_of(result, ExportOptions())
+    told = (record or record_of(result, ExportOptions())) | ({"truth": found.truth} if found.truth else {})
     return _PAGE.substitute(
         title=html.escape(title),
         lead=html.escape(_lead(result)),

@@ -95,6 +95,7 @@ def write_json(
             what: {name: value if math.isfinite(value) else str(value) for name, value in figures.items()}
             for what, figures in judgement.as_record().items()
         }
+        document["judgement"]["truth"] = judgement.truth
     part.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="ascii")
 
 

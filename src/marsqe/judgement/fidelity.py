@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 
 from marsqe.errors import SettingError
-from marsqe.image import Pixels
+from marsqe.image import MarsImage, Pixels
 from marsqe.judgement.residual import delta_psnr_classes, delta_psnr_tiles, residual, squared_error
 from marsqe.results import Judgement
 from marsqe.terrain import Terrain
@@ -60,15 +60,16 @@ def _similarity(image: Pixels, truth: Pixels, *, full: bool) -> Any:
 
 
 def judge(
-    enhanced: Pixels, truth: Pixels | None = None, *, compressed: Pixels, terrain: Terrain | None = None
+    enhanced: Pixels, truth: Pixels | MarsImage | None = None, *, compressed: Pixels, terrain: Terrain | None = None
 ) -> Judgement:
     """Compare an enhanced image with the compressed one, and both with the truth where there is one.
 
     Parameters
     ----------
     enhanced, compressed : ndarray of uint8 or uint16, shape (H, W) or (H, W, 3)
-    truth : ndarray, optional
-        The raw image, same shape and dtype. Without it only the change is reported: no gain is made up.
+    truth : ndarray or MarsImage, optional
+        The raw image, same shape and dtype. Without it only the change is reported: no gain is made up. Of an opened
+        one the file is known by its hash later on.
     terrain : Terrain, optional
         For the gain per class.
 
@@ -77,27 +78,34 @@ def judge(
     SettingError
         If shapes or dtypes differ.
     """
-    for name, other in (("compressed image", compressed), ("truth", truth)):
+    raw = truth.pixels if isinstance(truth, MarsImage) else truth
+    for name, other in (("compressed image", compressed), ("truth", raw)):
         if other is not None:
             check_alike(other, enhanced, name)
     if terrain is not None and terrain.labels.shape != enhanced.shape[:2]:
         raise SettingError("the terrain labels and the enhanced image differ in size; segment this image again")
     change = residual(enhanced, compressed)
     metrics = {"mean_change": float(change.mean()), "largest_change": float(change.max())}
-    if truth is None:
+    if truth is None or raw is None:
         return Judgement(change, metrics=metrics)
-    before, after = squared_error(compressed, truth), squared_error(enhanced, truth)
-    metrics |= {"psnr_compressed": psnr(compressed, truth), "psnr_enhanced": psnr(enhanced, truth)}
+    before, after = squared_error(compressed, raw), squared_error(enhanced, raw)
+    metrics |= {"psnr_compressed": psnr(compressed, raw), "psnr_enhanced": psnr(enhanced, raw)}
     metrics["delta_psnr"] = _difference(metrics["psnr_enhanced"], metrics["psnr_compressed"])
-    metrics |= {"ssim_compressed": ssim(compressed, truth), "ssim_enhanced": ssim(enhanced, truth)}
+    metrics |= {"ssim_compressed": ssim(compressed, raw), "ssim_enhanced": ssim(enhanced, raw)}
     return Judgement(
         change,
-        residual(compressed, truth),
-        residual(enhanced, truth),
+        residual(compressed, raw),
+        residual(enhanced, raw),
         delta_psnr_tiles(before, after),
         {} if terrain is None else delta_psnr_classes(before, after, terrain),
         metrics,
+        _named(truth if isinstance(truth, MarsImage) else MarsImage.from_array(truth)),
     )
+
+
+def _named(truth: MarsImage) -> dict[str, str]:
+    name = truth.path.name if truth.path is not None else truth.metadata.get("name")
+    return {"sha256": truth.sha256} | ({} if name is None else {"name": str(name)})
 
 
 def check_alike(other: NDArray[Any], enhanced: NDArray[Any], name: str) -> None:

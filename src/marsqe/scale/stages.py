@@ -144,8 +144,7 @@ def compute(loaded: Loaded, settings: Settings) -> Steps[Computed]:
         pixels = loaded.earlier.pixels
     yield Progress("Comparing", 0, 1)
     try:
-        truth = None if loaded.truth is None else loaded.truth.pixels
-        metrics = marsqe.judge(pixels, truth, compressed=image.pixels).metrics
+        metrics = marsqe.judge(pixels, loaded.truth, compressed=image.pixels).metrics
     except MarsqeError as error:
         problem = str(error)
         metrics = marsqe.judge(pixels, compressed=image.pixels).metrics
