@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from marsqe.cli.main import parser
+from marsqe.train.corpus import GROUPS
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted(p for folder in ("src/marsqe", "napari_marsqe", "resources") for p in (ROOT / folder).rglob("*.py"))
@@ -38,10 +39,10 @@ COMMANDS: dict[str, list[list[str]]] = {
 """What is run of each command. Of those that need data or minutes, only that they exist is known here."""
 ELSEWHERE = {
     "demo": "made of the commands above",
-    "train": "needs data and minutes; starts processes of its own",
-    "reproduce": "needs data; its systems are the models that enhance is watched with",
+    "train": "watched below, in all processes that it starts",
+    "reproduce": "watched below, in all processes that it starts",
 }
-"""Why a command is not watched."""
+"""Why a command is not watched with these."""
 SPREAD = {
     "processes": ["batch", "frames", "--out", "spread", "--device", "cpu", "--workers", "2"],
     "dask": ["batch", "frames", "--out", "spread", "--device", "cpu", "--local-cluster", "1"],
@@ -121,32 +122,96 @@ sys.addaudithook(hook)
 """For every process that is started, as ``sitecustomize`` of the interpreter."""
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", list(SPREAD))
-def test_work_that_is_spread_talks_to_this_machine_alone(tmp_path: Path, kind: str) -> None:
-    if kind == "dask":
-        pytest.importorskip("distributed")
-    (tmp_path / "frames").mkdir()
-    for name in "ab":
-        pixels = np.random.default_rng(ord(name)).integers(60, 200, (40, 48, 3)).astype(np.uint8)
-        Image.fromarray(pixels).save(tmp_path / "frames" / f"{name}.jpg", quality=30)
-    (tmp_path / "hooks").mkdir()
-    (tmp_path / "hooks" / "sitecustomize.py").write_text(EVERYWHERE)
-    events, path = tmp_path / "events", os.pathsep.join(filter(None, [str(tmp_path / "hooks"), *sys.path[1:]]))
+def watched_everywhere(command: list[str], folder: Path) -> list[str]:
+    """Addresses that a command and all processes that it starts connect to, bind or look up."""
+    (folder / "hooks").mkdir()
+    (folder / "hooks" / "sitecustomize.py").write_text(EVERYWHERE)
+    events, path = folder / "events", os.pathsep.join(filter(None, [str(folder / "hooks"), *sys.path[1:]]))
+    more = {"PYTHONPATH": path, "WATCHED": str(events), "MARSQE_DATA": str(folder / "own"), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, "-m", "marsqe.cli", *SPREAD[kind]],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": path, "WATCHED": str(events), "MARSQE_DATA": str(tmp_path / "own")},
+        [sys.executable, "-m", "marsqe.cli", *command],
+        cwd=folder,
+        env=os.environ | more,
         capture_output=True,
         text=True,
         check=False,
         timeout=600,
     )
     assert done.returncode == 0, done.stderr
+    return events.read_text().splitlines() if events.exists() else []
+
+
+def frames(folder: Path) -> None:
+    (folder / "frames").mkdir()
+    for name in "ab":
+        pixels = np.random.default_rng(ord(name)).integers(60, 200, (40, 48, 3)).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / "frames" / f"{name}.jpg", quality=30)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", list(SPREAD))
+def test_work_that_is_spread_talks_to_this_machine_alone(tmp_path: Path, kind: str) -> None:
+    if kind == "dask":
+        pytest.importorskip("distributed")
+    frames(tmp_path)
+    seen = watched_everywhere(SPREAD[kind], tmp_path)
     assert len(list((tmp_path / "spread").glob("*.tif"))) == 2
-    seen = events.read_text().splitlines() if events.exists() else []
     assert bool(seen) == (kind == "dask"), seen  # else nothing was watched
     assert [line for line in seen if "127.0.0.1" not in line] == []
+
+
+@pytest.mark.slow
+def test_a_cluster_of_ones_own_is_the_only_one_that_is_talked_to(tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    frames(tmp_path)
+    alone: dict[str, Any] = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
+    with distributed.LocalCluster(host="127.0.0.1", protocol="tcp", **alone) as cluster:
+        port = cluster.scheduler_address.rpartition(":")[2]
+        words = ["--scheduler", cluster.scheduler_address, "--device", "cpu"]
+        seen = watched_everywhere(
+            ["batch", str(tmp_path / "frames"), "--out", str(tmp_path / "spread"), *words], tmp_path
+        )
+    assert len(list((tmp_path / "spread").glob("*.tif"))) == 2
+    assert any(f"('127.0.0.1', {port})" in line for line in seen)
+    assert [line for line in seen if "127.0.0.1" not in line] == []
+
+
+@pytest.mark.slow
+def test_training_talks_to_nobody(tmp_path: Path) -> None:
+    """Between the processes of one training tensors go through sockets that are files, which no network reaches."""
+    pytest.importorskip("lightning_fabric")
+    rows = []
+    for number, split in enumerate([*GROUPS, "val/msl_mastcam", "val/m2020_hazcam"]):
+        pixels = np.random.default_rng(number).integers(60, 200, (128, 144, 3)).astype(np.uint8)
+        (tmp_path / "data" / split).mkdir(parents=True)
+        Image.fromarray(pixels).save(tmp_path / "data" / split / "a.png")
+        rows.append(f"{split},{split}/a.png")
+    (tmp_path / "data" / "manifest.csv").write_text("\n".join(["split,file", *rows, ""]))
+    few = "--budget 1 --clock cpu --batch 1 --size 64 --precision 32-true --validate-side 16 --threads 1 --warm-up 1"
+    seen = watched_everywhere(["train", "arcnn", "--data", "data", "--out", "run", *few.split()], tmp_path)
+    assert (tmp_path / "run" / "average.safetensors").exists()
+    assert seen, "else the process that makes the pairs was not watched"
+    assert [line for line in seen if not is_a_file(line)] == []
+
+
+@pytest.mark.slow
+def test_reproducing_talks_to_nobody(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    few = "--systems marsqe-swift --qualities 30 --qps --most 1 --side 64"
+    assert watched_everywhere(["reproduce", "--quick", "--out", "look", *few.split()], tmp_path) == []
+    assert (tmp_path / "look" / "index.html").exists()
+
+
+def is_a_file(line: str) -> bool:
+    """Whether what was written of a socket is the path of one in the file system."""
+    event, _, told = line.partition(" ")
+    return event in ("socket.connect", "socket.bind") and told.startswith(("('/", "('\\x00", "(b'"))
+
+
+def test_a_host_is_no_file() -> None:
+    assert is_a_file("socket.connect ('/tmp/pymp-a/listener-b',)")
+    for line in ("socket.connect (('127.0.0.1', 80),)", "socket.getaddrinfo ('/a', 80)", "socket.bind (('', 0),)"):
+        assert not is_a_file(line)
 
 
 def test_the_watch_sees_what_it_is_for(tmp_path: Path) -> None:
