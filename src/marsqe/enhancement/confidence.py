@@ -60,7 +60,10 @@ class Rule:
 
     def half_widths(self, predictors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Half widths (...) in DN for predictors (..., F - 1)."""
-        scale = np.exp(predictors @ self.weights[1:].astype(np.float32) + np.float32(self.weights[0]))
+        # Kernels of matrix products read past the rows, and now and then raise a flag for numbers that are not ours.
+        with np.errstate(invalid="ignore"):
+            linear = predictors @ self.weights[1:].astype(np.float32)
+        scale = np.exp(linear + np.float32(self.weights[0]))
         widths: NDArray[np.float32] = scale * self.factors.astype(np.float32)[np.digitize(scale, self.edges)]
         return widths
 
