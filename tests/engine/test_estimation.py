@@ -13,12 +13,14 @@ from scenes import ground, orientation_exif, texture, truth_crop
 
 import marsqe
 from marsqe.cli import main
-from marsqe.codecs.estimated import ESTIMATED, cut_to_blocks, estimate_of, with_estimated_tables
+from marsqe.codecs.estimated import ESTIMATED, cut_alike, cut_to_blocks, estimate_of, with_estimated_tables
 from marsqe.codecs.estimation import LEAST_SUPPORT, estimate_tables
 from marsqe.codecs.jpeg import decode_jpeg, encode_jpeg, standard_tables
 from marsqe.enhancement import pipeline
 from marsqe.errors import SettingError
 from marsqe.export import read_provenance
+from marsqe.judgement.verification import verify
+from marsqe.scale.settings import Settings, fingerprint
 
 
 @pytest.mark.parametrize(
@@ -150,3 +152,77 @@ def test_a_grid_that_stands_out_is_enough_where_pixels_were_changed_a_little() -
     assert (found.quality, found.offset) == (60, (11, 13))
     named = estimate_tables(np.clip(np.rint(decoded + noise), 0, 255).astype(np.uint8), prior=61)
     assert named is not None and named.quality == 61, "what fits badly leaves it to the name"
+
+
+@pytest.fixture
+def decoded(tmp_path: Path) -> Path:
+    """A PNG of what was a JPEG, off the corner of its grid."""
+    pixels = decode_jpeg(encode_jpeg(truth_crop(208, 224), quality=60))[5:, 3:]
+    (tmp_path / "in").mkdir()
+    Image.fromarray(pixels).save(tmp_path / "in" / "a.png")
+    return tmp_path / "in" / "a.png"
+
+
+def test_verify_takes_estimated_tables_from_the_record(understood: Any, decoded: Path, said: Any) -> None:
+    out, plain, other = (decoded.with_name(name) for name in ("out.tif", "plain.tif", "other.png"))
+    for path, more in ((out, ["--estimate-tables"]), (plain, [])):
+        assert main(["enhance", str(decoded), "-o", str(path), "--device", "cpu", "--json", *more]) == 0
+        said()
+    assert main(["verify", str(decoded), str(out), "--json"]) == 0
+    (found,) = said()[0]["results"]
+    assert found["identical_blocks"] > 0.99
+    assert found["identical_blocks_of_the_jpeg_itself"] == 1
+    image = with_estimated_tables(marsqe.open_image(decoded))
+    assert verify(image, b"", marsqe.open_image(out).pixels).blocks == found["identical_blocks"]
+    rough = np.clip(image.pixels.astype(int) + np.random.default_rng(0).integers(-9, 9, image.pixels.shape), 0, 255)
+    assert verify(image, b"", rough.astype(np.uint8)).blocks < 0.5
+    assert main(["verify", str(decoded), str(plain), "--json"]) == 1
+    assert "no JPEG of luma and chroma" in said()[1]
+    Image.fromarray(np.asarray(Image.open(decoded))[::-1]).save(other)
+    assert main(["verify", str(other), str(out), "--json"]) == 1
+    assert "was made from another image than other" in said()[1]
+
+
+def test_a_batch_estimates_what_brings_no_tables(
+    understood: Any, decoded: Path, tmp_path: Path, said: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (decoded.with_name("b.jpg")).write_bytes(encode_jpeg(truth_crop(64, 80), quality=40))
+    Image.fromarray(texture(160, 176)).save(decoded.with_name("never.png"))
+    truth = tmp_path / "truth" / "a.png"
+    truth.parent.mkdir()
+    Image.fromarray(truth_crop(208, 224)[5:, 3:]).save(truth)
+    words = ["batch", str(decoded.parent), "--out", str(tmp_path / "out"), "--device", "cpu", "--json"]
+
+    def run(*more: str) -> tuple[dict[str, Any], str]:
+        assert main([*words, *more]) == 1
+        document, told = said()
+        return {result["output"]: result for result in document["results"]}, told
+
+    found, told = run("--estimate-tables")
+    assert set(found) == {"a.tif", "b.tif"}
+    assert "never show no trace of a JPEG" in told
+    assert [(r["codec"], r["quality"], r["tables_estimated"]) for r in found.values()] == [
+        (ESTIMATED, 60, True),
+        ("JPEG", 40, False),
+    ]
+    single = tmp_path / "single.tif"
+    assert main(["enhance", str(decoded), "-o", str(single), "--device", "cpu", "--estimate-tables", "--json"]) == 0
+    said()
+    assert read_provenance(tmp_path / "out" / "a.tif") == read_provenance(single)
+    assert marsqe.replay(tmp_path / "out" / "a.tif", decoded).identical
+    again, _ = run("--estimate-tables", "--truth", str(truth.parent))
+    assert [result["status"] for result in again.values()] == ["judged", "kept"]
+    assert again["a.tif"]["delta_psnr"] == pytest.approx(
+        marsqe.judge(
+            marsqe.open_image(single).pixels,
+            cut_alike(marsqe.open_image(truth), with_estimated_tables(marsqe.open_image(decoded))),
+            compressed=with_estimated_tables(marsqe.open_image(decoded)).pixels,
+        ).metrics["delta_psnr"]
+    )
+    _, told = run("--estimate-tables", "--windows-above", "0.001", "--out", str(tmp_path / "new"))
+    assert "a.png is to be enhanced in windows, and there no tables are estimated" in told
+
+
+def test_a_batch_does_not_estimate_unasked(decoded: Path) -> None:
+    assert fingerprint(Settings("marsqe-swift")) != fingerprint(Settings("marsqe-swift", estimate=True))
+    assert marsqe.open_image(decoded).compression.tables is None

@@ -34,6 +34,12 @@ def add_batch(commands: Any, *parents: ArgumentParser) -> None:
     p.add_argument("--truth", type=Path, metavar="DIR", help="uncompressed originals of the same names, for PSNR, SSIM")
     p.add_argument("--model", default="auto", metavar="NAME", help="a model of `marsqe models` (default: auto)")
     p.add_argument("--no-faithful", action="store_true", help="let coefficients leave their quantization cells")
+    p.add_argument(
+        "--estimate-tables",
+        action="store_true",
+        help="of images that bring none, take the JPEG's tables and grid from the pixels; where there is no trace of "
+        "them the image fails",
+    )
     p.add_argument("--ending", choices=(".tif", ".png"), default=".tif", help="of the results (default: .tif)")
     p.add_argument(
         "--depth",
@@ -81,6 +87,7 @@ def run(arguments: Namespace) -> int:
         ending=arguments.ending,
         depth=arguments.depth,
         windows_above=arguments.windows_above,
+        estimate=arguments.estimate_tables,
     )
     sources = collect(
         arguments.inputs,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import marsqe
 from marsqe.cli.output import emit, follow, for_each
-from marsqe.errors import SettingError
+from marsqe.errors import ReadError, SettingError, in_one_line
+from marsqe.image import MarsImage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,7 +48,7 @@ def verify(arguments: Namespace) -> int:
     def work(path: Path) -> dict[str, Any]:
         from marsqe.judgement import verification
 
-        image, encoded = marsqe.open_image(path), path.read_bytes()
+        image, encoded = _as_it_was_held(marsqe.open_image(path), arguments.enhanced), path.read_bytes()
         pixels = _numbers(arguments.enhanced)
         if pixels.dtype.kind != "f" and pixels.dtype != image.pixels.dtype:
             raise SettingError(
@@ -77,6 +78,35 @@ def verify(arguments: Namespace) -> int:
         return result
 
     return emit(for_each([arguments.jpeg], work), arguments.json, _verified)
+
+
+def _as_it_was_held(image: MarsImage, enhanced: Path) -> MarsImage:
+    """The image itself; one without tables as it was cut when they were estimated, by the record of the enhanced one.
+
+    Raises
+    ------
+    SettingError
+        If the enhanced image was made from another one.
+    ReadError
+        If what its record says of the estimate is damaged.
+    """
+    from marsqe.codecs.estimated import cut_to_blocks, estimate_of
+    from marsqe.export import read_provenance
+
+    if image.compression.tables is not None:
+        return image
+    try:
+        told = read_provenance(enhanced).get("source")
+    except ReadError:  # it has no record
+        return image
+    if not isinstance(told, dict) or "estimated" not in told:
+        return image
+    if told.get("sha256") != image.sha256:
+        raise SettingError(f"{enhanced} was made from another image than {image.name}; give the one that it names")
+    try:
+        return cut_to_blocks(image, estimate_of(told["estimated"]))
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise ReadError(f"the record of {enhanced} is damaged ({in_one_line(error)}); it tells no tables") from error
 
 
 def _numbers(path: Path) -> NDArray[Any]:

@@ -76,7 +76,7 @@ def parser() -> argparse.ArgumentParser:
     p.set_defaults(run=judging.judge)
 
     p = commands_of.add_parser("verify", parents=[shared], help="compress an enhanced image again and compare")
-    p.add_argument("jpeg", type=Path, metavar="JPEG", help="the file that was enhanced")
+    p.add_argument("jpeg", type=Path, metavar="JPEG", help="the file that was enhanced, be it one of estimated tables")
     p.add_argument("enhanced", type=Path, metavar="ENHANCED")
     p.add_argument("--mask", type=Path, metavar="PNG", help="write where blocks differ, in white")
     p.set_defaults(run=judging.verify)

@@ -74,7 +74,7 @@ def inside(image: MarsImage, encoded: bytes, pixels: NDArray[Any]) -> Inside:
     image : MarsImage
         The opened JPEG.
     encoded : bytes
-        Its file.
+        Its file; of an image whose tables were estimated it counts for nothing.
     pixels : ndarray of float or int, shape (H, W) or (H, W, 3)
         Real or whole numbers in DN of the JPEG, 0-255, upright as ``image``.
 
@@ -89,7 +89,7 @@ def inside(image: MarsImage, encoded: bytes, pixels: NDArray[Any]) -> Inside:
             f"the enhanced image is {_size(pixels)}, the JPEG {_size(image.pixels)}; give the one made from it"
         )
     stored, ratios = to_stored(pixels, image.orientation), image.compression.subsampling or (1, 1)
-    distances = [np.abs(part) for part in departures(stored, coefficients_from_bytes(encoded), ratios)]
+    distances = [np.abs(part) for part in departures(stored, _received(image, encoded), ratios)]
     within = [part <= 0.5 for part in distances]  # what is no number is outside
     masks = whole_blocks((stored.shape[0], stored.shape[1]), ratios, stored.ndim == 3)
     whole = np.concatenate([part[mask].ravel() for part, mask in zip(within, masks, strict=True)])
@@ -110,7 +110,7 @@ def verify(image: MarsImage, encoded: bytes, enhanced: Pixels) -> Verification:
     image : MarsImage
         The opened JPEG.
     encoded : bytes
-        Its file.
+        Its file; of an image whose tables were estimated it counts for nothing.
     enhanced : ndarray of uint8, shape (H, W) or (H, W, 3)
         The enhanced image, upright as ``image``.
 
@@ -122,7 +122,7 @@ def verify(image: MarsImage, encoded: bytes, enhanced: Pixels) -> Verification:
     _check_source(image)
     if enhanced.shape != image.pixels.shape or enhanced.dtype != image.pixels.dtype:
         raise SettingError("the enhanced image has another size or depth than the JPEG; give the one made from it")
-    received = coefficients_from_bytes(encoded)
+    received = _received(image, encoded)
     same = _identical(received, _compress(image, enhanced))
     return Verification(
         blocks=_share_of_blocks(same),
@@ -130,6 +130,12 @@ def verify(image: MarsImage, encoded: bytes, enhanced: Pixels) -> Verification:
         jpeg_blocks=_share_of_blocks(_identical(received, _compress(image, image.pixels))),
         changed=_changed(same),
     )
+
+
+def _received(image: MarsImage, encoded: bytes) -> Coefficients:
+    """What the file holds, or what the estimated tables make of the pixels."""
+    estimated = image.metadata.get("coefficients")
+    return estimated if isinstance(estimated, Coefficients) else coefficients_from_bytes(encoded)
 
 
 def _check_source(image: MarsImage) -> None:

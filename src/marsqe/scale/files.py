@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 import marsqe
-from marsqe.errors import ReadError
+from marsqe.errors import ReadError, SettingError
 from marsqe.image import MarsImage
 
 
@@ -28,6 +28,16 @@ def digest_of(path: Path) -> str:
     except OSError:
         marsqe.open_image(path)  # which says what is wrong with it
         raise ReadError(f"cannot open {path}: the system cannot read it; check the disk") from None
+
+
+def check_brings_tables(path: Path) -> None:
+    """Raise a ``SettingError`` for a file that is no JPEG, and too large for its tables to be estimated."""
+    with path.open("rb") as file:
+        if file.read(2) != b"\xff\xd8":
+            raise SettingError(
+                f"{path} is to be enhanced in windows, and there no tables are estimated; raise --windows-above if "
+                "there is memory for the whole image, or leave out --estimate-tables"
+            )
 
 
 def size_in_bytes(path: Path) -> int | None:

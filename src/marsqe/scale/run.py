@@ -116,6 +116,7 @@ def _tasks(sources: Sequence[Source], out: Path, ledger: Ledger, settings: Setti
             truth=None if source.truth is None else str(source.truth),
             before=ledger.latest.get(source.output),
             windows_above=above,
+            estimate=settings.estimate,
         )
         for source in sources
     ]

@@ -42,6 +42,9 @@ class Settings:
         Pixels above which an image is read, enhanced and written in windows, as ``marsqe enhance --windowed`` does:
         memory is bounded, and the pixels are the same but for rounding, so it is no part of the fingerprint. PNG, and
         models that look at the whole image at once, take images whole whatever it says.
+    estimate : bool
+        Whether the tables of images that bring none are estimated from their pixels, as ``marsqe enhance`` does with
+        ``--estimate-tables``: an image that shows no trace of a JPEG fails.
     """
 
     model: str = "auto"
@@ -51,6 +54,7 @@ class Settings:
     ending: str = ".tif"
     depth: str = "source"
     windows_above: int = LARGE
+    estimate: bool = False
 
     def __post_init__(self) -> None:
         if self.ending not in ENDINGS:
@@ -95,8 +99,11 @@ def fingerprint(settings: Settings) -> str:
     }
     for name in ("device", "batch", "windows_above"):
         del facts[name]
+    # Results of a time when there was no other choice stay what was asked for.
     if settings.depth == "source":
-        del facts["depth"]  # results of a time when there was no other stay what was asked for
+        del facts["depth"]
+    if not settings.estimate:
+        del facts["estimate"]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 

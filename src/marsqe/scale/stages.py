@@ -19,7 +19,7 @@ from marsqe.export.options import ExportOptions
 from marsqe.image import MarsImage
 from marsqe.progress import Progress, Steps
 from marsqe.results import Enhancement
-from marsqe.scale.files import digest_of, earlier_result, pixels_of, size_in_bytes
+from marsqe.scale.files import check_brings_tables, digest_of, earlier_result, pixels_of, size_in_bytes
 from marsqe.scale.ledger import Record
 from marsqe.scale.settings import Settings
 
@@ -45,6 +45,8 @@ class Task:
         What the ledger says of a result of this name.
     windows_above : int or None
         Pixels above which the image is enhanced in windows; None for never.
+    estimate : bool
+        Whether its tables are estimated where it brings none.
     """
 
     source: str
@@ -55,6 +57,7 @@ class Task:
     truth: str | None = None
     before: Record | None = None
     windows_above: int | None = None
+    estimate: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,8 @@ def read(task: Task) -> Loaded:
     ------
     ReadError, MissingExtraError
         If the source cannot be opened.
+    SettingError
+        If its tables are to be estimated and cannot be.
     """
     source = Path(task.source)
     digest = digest_of(source)
@@ -111,8 +116,15 @@ def read(task: Task) -> Loaded:
     if finished and (truth_digest is None or truth_digest == before.get("truth_sha256")) and problem is None:
         return Loaded(task, key, record=before | {"status": KEPT})
     if large:
+        if task.estimate:
+            check_brings_tables(source)
         return Loaded(task, key, problem=problem, large=Large(finished, truth_digest))
     image = marsqe.open_image(source)
+    if task.estimate and image.compression.tables is None:
+        from marsqe.codecs.estimated import cut_alike, with_estimated_tables
+
+        image = with_estimated_tables(image)
+        truth = None if truth is None else cut_alike(truth, image)
     earlier = earlier_result(Path(task.target), image) if finished else None
     return Loaded(task, key, image, truth, problem, earlier)
 
@@ -251,6 +263,7 @@ def facts_of(image: MarsImage, loaded: Loaded, settings: Settings) -> Record:
         "quality": compression.quality,
         "quality_exact": compression.quality_exact,
         "subsampling": compression.subsampling_name,
+        "tables_estimated": "estimated" in image.metadata,
         "bits_per_pixel": round(bits, 4) if math.isfinite(bits) else None,
         "mission": product.mission,
         "camera": product.camera,

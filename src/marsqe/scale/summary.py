@@ -31,6 +31,7 @@ COLUMNS: Final = {
     "seconds": float,
     "quality": int,
     "quality_exact": bool,
+    "tables_estimated": bool,
     "codec": str,
     "subsampling": str,
     "bits_per_pixel": float,
