@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from qtpy.QtCore import QTimer
@@ -33,6 +33,8 @@ DRAWING = "Drag across an edge in the image, from one even side to the other."
 NO_EDGE = "No single edge on this line: draw it from one even side of an edge to the other."
 DELAY = 30
 """Milliseconds between two profiles while a line is being drawn."""
+_BUTTONS: Final = 52
+"""Pixels that the buttons and margins of a spin box take in napari's style."""
 
 
 class LineProfile(QWidget):
@@ -53,6 +55,9 @@ class LineProfile(QWidget):
         self.width_box = QSpinBox()
         self.width_box.setRange(1, 50)
         self.width_box.setSuffix(" px wide")
+        # napari's buttons lie on both sides of the text, which Qt's own hint does not count.
+        text = self.width_box.fontMetrics().horizontalAdvance(f"{self.width_box.maximum()}{self.width_box.suffix()}")
+        self.width_box.setMinimumWidth(text + _BUTTONS)
         self.width_box.setToolTip("Values are means across the line: a wider line has less noise.")
         self.words = Words()
         self.plot = Plot(bench.viewer)
@@ -61,7 +66,7 @@ class LineProfile(QWidget):
         options = QHBoxLayout()
         options.addWidget(QLabel("Values"))
         options.addWidget(self.channel, 1)
-        options.addWidget(self.width_box, 1)
+        options.addWidget(self.width_box)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)

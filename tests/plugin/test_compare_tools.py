@@ -133,6 +133,8 @@ def test_another_line_another_channel_another_width(judged: User) -> None:
     assert np.abs(panel.line.values["truth"] - luma).max() > 1
     panel.width_box.setValue(9)
     assert panel.line.width == 9
+    text = panel.width_box.lineEdit()
+    assert text.width() >= text.fontMetrics().horizontalAdvance("50 px wide"), "no letter is cut"
     layer.data = [np.array([[10.0, 20.0], [10.0, 50.0]])]
     judged.qtbot.waitUntil(lambda: panel.line.start == (10, 20))
     judged.bench.viewer.layers.remove(layer)
