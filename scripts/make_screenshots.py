@@ -16,12 +16,14 @@ from PIL import Image
 
 INSPECTED = (2, 1)  # row and column of the tile
 EDGE = ((325, 198), (275, 230))  # from a boulder over its edge into the sand
-COLOURS = 192  # enough for the window; the files become a third
+COLOURS = 256  # enough for the window; the files become a third
 
 
 def save(photo: Photographer, folder: Path, name: str) -> None:
     picture = Image.fromarray(photo.picture()).convert("RGB")
-    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(folder / f"{name}.png", optimize=True)
+    # Coverage, not population: the few pixels of a legend keep their colours.
+    few = picture.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    few.save(folder / f"{name}.png", optimize=True)
 
 
 def take_steps(photo: Photographer, folder: Path) -> None:
