@@ -37,21 +37,15 @@ def facts_section(
         "trained on our images for all qualities at once; no weights of their authors come with the package).",
     ]
     if settings.crop is not None:
-        section.notes.append(
-            f"Only the central {settings.crop} x {settings.crop} pixels of each image were used"
-            + (
-                f", and at most {settings.most_of_each} of each split: a quick look, no result"
-                if settings.quick
-                else ""
-            )
-            + (
+        note = f"Only the central {settings.crop} x {settings.crop} pixels of each image were used"
+        if settings.quick:
+            note += f", and at most {settings.most_of_each} of each split: a quick look, no result"
+        if settings.fitted:
+            note += (
                 f": the largest square with which {settings.jobs} processes were expected to end within the "
                 f"{(settings.budget or 0) / 60:.0f} minutes of --budget; --whole takes whole images"
-                if settings.fitted
-                else ""
             )
-            + "."
-        )
+        section.notes.append(f"{note}.")
     rows = [
         [s.title, s.name, (s.weights_sha256 or "–")[:16], "file" if s.file else "package" if s.weights_sha256 else "–"]
         for s in systems

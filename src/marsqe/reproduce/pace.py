@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -52,7 +52,7 @@ class Pace:
     codecs: Mapping[str, float]
     terrain: float
     judging: Mapping[bool, float]
-    systems: Mapping[str, float] = field(default_factory=dict)
+    systems: Mapping[str, float]
 
     def seconds(
         self, probes: Sequence[Probe], systems: Sequence[System], settings: Settings, side: int | None
@@ -116,16 +116,13 @@ def _pace_steps(settings: Settings, probes: Sequence[Probe], systems: Sequence[S
     torch.set_num_threads(threads_of(settings.jobs))
     try:
         terrain = Terrain(np.zeros(image.shape, np.uint8))
-        codecs = {c: _timed(content.compress, truth, c, n) for c, n in _codecs(probes, settings)}
-        reference = (ssim, ms_ssim, lpips, psnr_b_rgb)
-        pace = Pace(
-            codecs={codec: seconds / megapixels for codec, seconds in codecs.items()},
-            terrain=_timed(segment, image, settings.device) / megapixels,
-            judging={
-                True: sum(_timed(metric, image.pixels, truth) for metric in reference) / megapixels,
-                False: sum(_timed(metric, image.pixels) for metric in (brisque, niqe)) / megapixels,
-            },
-        )
+        codecs = {c: _timed(content.compress, truth, c, n) / megapixels for c, n in _codecs(probes, settings).items()}
+        seen = _timed(segment, image, settings.device) / megapixels
+        judging = {
+            True: sum(_timed(metric, image.pixels, truth) for metric in (ssim, ms_ssim, lpips, psnr_b_rgb))
+            / megapixels,
+            False: sum(_timed(metric, image.pixels) for metric in (brisque, niqe)) / megapixels,
+        }
         found: dict[str, float] = {}
         for done, system in enumerate(able, 1):
             yield Progress("Estimating the time", done, len(able) + 1)
@@ -134,18 +131,16 @@ def _pace_steps(settings: Settings, probes: Sequence[Probe], systems: Sequence[S
             except MarsqeError:
                 continue  # it will say why when it is measured
         variants = {s.name: found.get(s.base, 0.0) for s in systems if s.only is not None}
-        return replace(pace, systems=found | variants)
+        return Pace(codecs, seen, judging, found | variants)
     finally:
         torch.set_num_threads(threads)
 
 
-def _codecs(probes: Sequence[Probe], settings: Settings) -> list[tuple[str, int]]:
-    """The middle one of the levels of each codec that is used."""
-    used = {level for p in probes for level in levels_of(p, settings) if level[0] != AS_SENT}
-    codecs = sorted({codec for codec, _ in used})
-    return [
-        (c, sorted(n for codec, n in used if codec == c)[sum(codec == c for codec, _ in used) // 2]) for c in codecs
-    ]
+def _codecs(probes: Sequence[Probe], settings: Settings) -> dict[str, int]:
+    """Each codec that is used, with the middle one of its levels."""
+    used = sorted({level for p in probes for level in levels_of(p, settings) if level[0] != AS_SENT})
+    levels = {codec: [n for other, n in used if other == codec] for codec, _ in used}
+    return {codec: of_codec[len(of_codec) // 2] for codec, of_codec in levels.items()}
 
 
 def _timed(work: Callable[..., object], *arguments: object) -> float:

@@ -133,11 +133,7 @@ def degrade(raw: NDArray[np.uint8], random: np.random.Generator, size: int, how:
         y, x = random.integers(2 * _MARGIN, size=2)
         window = (slice(y, y + size), slice(x, x + size))
         compressed = decode_jpeg(encode_jpeg(source, tables=tables, subsampling=name))[window]
-    colour = raw.ndim == 3
-    if not known:
-        return _pair(compressed, raw[window], Compression())
-    facts = Compression("JPEG", True, tables if colour else tables[:1], subsampling=ratios if colour else None)
-    return _pair(compressed, raw[window], facts)
+    return _pair(compressed, raw[window], _told(tables, ratios, colour=raw.ndim == 3) if known else Compression())
 
 
 def _degrade_hevc(raw: NDArray[np.uint8], random: np.random.Generator, size: int) -> Pair:
@@ -145,6 +141,11 @@ def _degrade_hevc(raw: NDArray[np.uint8], random: np.random.Generator, size: int
     y, x = random.integers(2 * _MARGIN, size=2)
     window = (slice(y, y + size), slice(x, x + size))
     return _pair(decode_hevc(stream, (raw.shape[0], raw.shape[1]))[window], raw[window], Compression())
+
+
+def _told(tables: tuple[Table, Table], ratios: tuple[int, int], *, colour: bool) -> Compression:
+    """What a JPEG tells of its compression; a gray one has one table and no chroma."""
+    return Compression("JPEG", True, tables if colour else tables[:1], subsampling=ratios if colour else None)
 
 
 def _pair(compressed: NDArray[np.uint8], truth: NDArray[np.uint8], facts: Compression) -> Pair:
@@ -157,9 +158,7 @@ def plain_pair(crop: NDArray[np.uint8], random: np.random.Generator, size: int) 
     raw = np.ascontiguousarray(turn(crop, random)[_MARGIN : _MARGIN + size, _MARGIN : _MARGIN + size])
     tables = standard_tables(draw_quality(random))
     compressed = decode_jpeg(encode_jpeg(raw, tables=tables, subsampling="4:2:0"))
-    colour = raw.ndim == 3
-    facts = Compression("JPEG", True, tables if colour else tables[:1], subsampling=(2, 2) if colour else None)
-    return _pair(compressed, raw, facts)
+    return _pair(compressed, raw, _told(tables, (2, 2), colour=raw.ndim == 3))
 
 
 def training_pair(crop: NDArray[np.uint8], random: np.random.Generator, size: int, how: Degradation = USUAL) -> Pair:
