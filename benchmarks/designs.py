@@ -75,6 +75,8 @@ def trained(name: str, data: Path, out: Path, budget: float) -> list[dict[str, f
             recipe = replace(recipe, batch=1, size=128, rate=5e-4)
         torch.manual_seed(recipe.seed)
         for report in train(DESIGNS[name][1](), data, out / name, recipe):
+            if report.gains:
+                continue
             print(
                 f"{name}: step {report.step}, {report.elapsed:.0f} of {budget:.0f} s, loss {report.loss:.5f}",
                 flush=True,
