@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from marsqe.cli.main import main, parser
+from marsqe.networks.registry import build_design
 from marsqe.networks.rivals import RIVALS
 from marsqe.networks.rivals.arcnn import ARCNN
 from marsqe.train import loop
@@ -95,6 +97,20 @@ def test_residual_arcnn_starts_from_its_input_and_its_card_says_so(
     with torch.no_grad():
         torch.testing.assert_close(with_input(x), x + without(x))
     assert json.loads((tmp_path / "runs/some/average.json").read_text()) == {"config": {"residual": True}}
+
+
+def test_marsqe_can_begin_with_the_main_network_of_lite(data: Path, asked: Any, tmp_path: Path) -> None:
+    weights = {name: torch.rand_like(value) for name, value in build_design("marsqe-lite").state_dict().items()}
+    save_file(weights, tmp_path / "lite.safetensors")
+    assert main(words("marsqe", data, "--main", str(tmp_path / "lite.safetensors"))) == 0
+    begun = asked[0][0].state_dict()
+    assert weights
+    for name, value in weights.items():
+        torch.testing.assert_close(begun[f"main.{name}"], value)
+    assert not begun["post.tail.weight"].any(), "the post-enhancement begins as the identity"
+    other = {name: value for name, value in weights.items() if "sam" not in name}
+    save_file(other, tmp_path / "other.safetensors")
+    assert main(words("marsqe", data, "--main", str(tmp_path / "other.safetensors"))) == 2
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import importlib.util
 import json
 from argparse import Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from marsqe.cli.output import say
 from marsqe.cli.training_calibration import add_calibrate
@@ -145,6 +145,8 @@ def _add_network(p: argparse.ArgumentParser, name: str) -> None:
         p.add_argument("--residual", action="store_true", help="predict what is missing instead of the image")
     if name == "marsqe-swift-ref":
         p.add_argument("--trunk", type=Path, metavar="FILE", help="marsqe-swift's weights (default: the bundled ones)")
+    if name == "marsqe":
+        p.add_argument("--main", type=Path, metavar="FILE", help="marsqe-lite weights for the main network")
     p.set_defaults(run=train_network, preset=name)
 
 
@@ -177,6 +179,9 @@ def train_network(arguments: Namespace) -> int:
     network = _rival(arguments) if name in RIVALS else build_design(name)
     if name == "marsqe-swift-ref":
         _give_trunk(network, arguments.trunk)
+    if getattr(arguments, "main", None):
+        grow_from(cast(Any, network).main, load_file(arguments.main))
+        say(f"the main network begins as {arguments.main}")
     if arguments.init:
         added = grow_from(network, load_file(arguments.init))
         say(f"starting from {arguments.init}, with {added} new blocks")

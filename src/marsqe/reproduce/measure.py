@@ -25,6 +25,7 @@ from marsqe.reproduce.cache import Cache
 from marsqe.reproduce.folders import Picture, read_labels
 from marsqe.reproduce.systems import ANCHOR, System
 from marsqe.segmentation import segment
+from marsqe.segmentation.prepare import VIEWS
 from marsqe.terrain import Terrain
 from marsqe.weights import is_bundled, read_card
 
@@ -201,8 +202,8 @@ class _Measurement:
 
 
 def terrain_weights() -> str | None:
-    """SHA-256 of the terrain network's weights; None where none are bundled."""
-    return str(read_card("marsqe-terrain")["weights_sha256"]) if is_bundled("marsqe-terrain") else None
+    """What decides labels: the terrain network's weights and the sizes it sees; None where none are bundled."""
+    return f"{read_card('marsqe-terrain')['weights_sha256']} {VIEWS}" if is_bundled("marsqe-terrain") else None
 
 
 def terrain_of(picture: Picture, sha256: str, crop: int | None, device: str, cache: Path) -> tuple[Pixels, Terrain]:

@@ -16,6 +16,9 @@ SHORT_SIDE: Final = 640
 LEAST_SIDE: Final = 512
 """Images whose short side is smaller are enlarged towards this, at most twofold."""
 
+VIEWS: Final = (1.25, 0.8)
+"""Sizes, in working sizes, at which the network sees the image: stones want the larger, sand and soil the smaller."""
+
 PERCENTILES: Final = (1.0, 99.0)
 """Percentiles of brightness that the stretch takes to 0 and 1."""
 
@@ -32,6 +35,11 @@ def working_size(height: int, width: int) -> tuple[int, int]:
     short = min(height, width)
     scale = min(1.0, SHORT_SIDE / short) if short >= LEAST_SIDE else min(2.0, LEAST_SIDE / short)
     return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def view_size(size: tuple[int, int], factor: float) -> tuple[int, int]:
+    """Height and width of a view of an image at its working size."""
+    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
 
 
 def to_rgb8(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:

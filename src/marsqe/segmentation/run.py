@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from marsqe.errors import DeviceMemoryError, WeightsError
 from marsqe.image import MarsImage, Pixels
 from marsqe.progress import Progress, Steps, run
-from marsqe.segmentation.prepare import resized, stretch_limits, stretched, to_rgb8, working_size
+from marsqe.segmentation.prepare import VIEWS, resized, stretch_limits, stretched, to_rgb8, view_size, working_size
 from marsqe.segmentation.windows import Blend, corners, window_probabilities
-from marsqe.terrain import Terrain
+from marsqe.terrain import CLASSES, Terrain
 from marsqe.weights import load_weights, read_card
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ def segment(image: MarsImage, device: str = "auto") -> Terrain:
     Parameters
     ----------
     image : MarsImage
-        Gray or colour, 8 or 16 bit, of any size. It is segmented at a short side of at most 640 pixels after a
-        contrast stretch between the 1st and 99th percentile of its brightness.
+        Gray or colour, 8 or 16 bit, of any size. It is reduced to a short side of at most 640 pixels, its contrast
+        stretched between the 1st and 99th percentile of its brightness, and seen at two sizes around that one.
     device : str
         "auto" (a GPU where there is one), "cpu", "cuda" or "mps".
 
@@ -74,17 +74,26 @@ def class_probabilities(network: nn.Module, pixels: Pixels, device: torch.device
 
 
 def probability_steps(network: nn.Module, pixels: Pixels, device: torch.device) -> Steps[NDArray[np.float32]]:
-    """Class probabilities (4, H, W) of pixels, at the resolution of the pixels, window by window."""
+    """Class probabilities (4, H, W) of pixels, at the resolution of the pixels, window by window.
+
+    The mean of what the network says of the image at each of ``VIEWS``.
+    """
     size = working_size(*pixels.shape[:2])
     small = resized(to_rgb8(pixels), size)
-    small_stretched = stretched(small, stretch_limits(small))
-    total = len(corners(*size))
+    views = [view_size(size, factor) for factor in VIEWS]
+    total = sum(len(corners(*view)) for view in views)
     yield Progress("Recognising terrain", 0, total)
-    blend = Blend(*size)
-    for done, (y, x, found) in enumerate(window_probabilities(network, small_stretched, device), 1):
-        blend.add(y, x, found)
-        yield Progress("Recognising terrain", done, total)
-    return upsampled(blend.mean(), pixels.shape[:2])
+    mean = np.zeros((len(CLASSES), *size), np.float32)
+    done = 0
+    for view in views:
+        seen = resized(small, view)
+        blend = Blend(*view)
+        for y, x, found in window_probabilities(network, stretched(seen, stretch_limits(seen)), device):
+            blend.add(y, x, found)
+            done += 1
+            yield Progress("Recognising terrain", done, total)
+        mean += upsampled(blend.mean(), size) / np.float32(len(views))
+    return upsampled(mean, pixels.shape[:2])
 
 
 def upsampled(probabilities: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:

@@ -21,6 +21,7 @@ from safetensors.torch import load_file, save
 from marsqe.codecs.jpeg import decode_jpeg, encode_jpeg
 from marsqe.export.atomic import write_whole
 from marsqe.networks.segformer import SegFormer, SegFormerConfig
+from marsqe.segmentation.prepare import VIEWS
 from marsqe.segmentation.run import WEIGHTS
 from marsqe.train.terrain_data import Labelled, labelled_images
 from marsqe.train.terrain_scores import scores
@@ -91,7 +92,8 @@ def readable(card: dict[str, Any]) -> str:
             "## Validation",
             "",
             "Intersection over union per class, their mean, and pixel accuracy, over the labelled pixels of validation "
-            "images at full size. `-`: the source has no such label.",
+            f"images at full size, seen as the product does: the mean of {VIEWS[0]} and {VIEWS[1]} times the working "
+            "size. `-`: the source has no such label.",
             "",
             "| images | sky | sand | soil | rock | mean IoU | accuracy |",
             "|---|---|---|---|---|---|---|",
