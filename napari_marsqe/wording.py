@@ -165,8 +165,9 @@ def describe_judgement(judgement: Judgement) -> str:
     classes = sorted(judgement.per_class.items(), key=lambda item: -item[1])
     if classes:
         lines.append("&nbsp; ".join(f"{chip(name)}&nbsp;{name}&nbsp;{signed(value, 1)}" for name, value in classes))
-    lines.append(f"PSNR {metrics['psnr_compressed']:.2f} → {metrics['psnr_enhanced']:.2f} dB")
-    lines[-1] += f", SSIM {metrics['ssim_compressed']:.3f} → {metrics['ssim_enhanced']:.3f}"
+    psnr = f"PSNR {metrics['psnr_compressed']:.2f} → {metrics['psnr_enhanced']:.2f} dB"
+    ssim = f"SSIM {metrics['ssim_compressed']:.3f} → {metrics['ssim_enhanced']:.3f}"
+    lines.append(", ".join(text.replace(" ", "&nbsp;") for text in (psnr, ssim)))
     return "<br>".join(lines)
 
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-WINDOW: Final = (640, 960)
-"""Height and width of a window at working resolution: a frame of 4:3 or 3:2 is one window."""
+WINDOW: Final = (800, 1200)
+"""Height and width of a window: the larger view of a frame of 4:3 or 3:2 is one window."""
 
 OVERLAP: Final = 192
 """Pixels that neighbouring windows share at least."""
