@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,19 @@ from models_of_ones_own import tiny_weights
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QPlainTextEdit
 
+from marsqe import weights
 from marsqe.enhancement import networks
 from marsqe.weights import local_folder
 from napari_marsqe.views.models import COLUMNS, describe_gains
+
+
+@pytest.fixture
+def only_swift(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installation with the weights of marsqe-swift alone."""
+    folder = weights._folder()
+    for name in ("marsqe-swift.json", "marsqe-swift.md", "marsqe-swift.safetensors"):
+        shutil.copy(Path(str(folder / name)), tmp_path / name)
+    monkeypatch.setattr(weights, "_folder", lambda: tmp_path)
 
 
 @pytest.fixture
@@ -43,9 +54,7 @@ def picks(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
 def test_bundled_models_are_verified_and_tell_their_gains(user: User, panel: Any) -> None:
     shown = cells(panel)
     assert shown["marsqe-swift"][0] == "bundled"
-    assert shown["marsqe"][0] == "no weights yet"
     assert shown["marsqe-swift"][3] == "✓"
-    assert shown["marsqe"][3] == "–"
     assert not panel.remove.isEnabled()
     choose(panel, "marsqe-swift")
     assert "Its weights are those that its card names (SHA-256" in panel.gains.text()
@@ -57,6 +66,13 @@ def test_bundled_models_are_verified_and_tell_their_gains(user: User, panel: Any
     assert "# marsqe-swift" in text
     assert "Known failures" in text
     panel.shown.close()
+
+
+def test_a_preset_without_weights_says_so(only_swift: None, user: User, panel: Any) -> None:
+    shown = cells(panel)
+    assert shown["marsqe-swift"][0] == "bundled"
+    assert shown["marsqe"][0] == "no weights yet"
+    assert shown["marsqe"][3] == "–"
     choose(panel, "marsqe")
     assert "no weights of it yet" in panel.gains.text()
     assert not panel.card.isEnabled()
