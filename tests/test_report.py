@@ -36,6 +36,10 @@ def test_readme_says_what_the_page_says_at_the_papers_quality() -> None:
         found = re.search(rf"`{name}` ([\d.]+) \(([+\d.]+), [^+]*([+\d.]+) to ([+\d.]+), worst[^+−-]*([+\d.]+)\)", text)
         assert found is not None, f"{name} is not in the headline"
         assert found.groups() == (f"{mean:.2f}", f"{gain:+.2f}", low, high, f"{worst:+.2f}")
+    papers = table.pop("MarsQE-lite")
+    worst = papers["worst image"]
+    mean, gain = (float(papers[f"{of} (dB), mean"]) for of in ("PSNR", "ΔPSNR"))
+    assert f"`marsqe-lite` {mean:.2f} ({gain:+.2f}, worst {worst})" in text
     rivals = {title: row for title, row in table.items() if "(ours)" not in title}
     best = max(rivals, key=lambda title: float(rivals[title]["PSNR (dB), mean"]))
     assert (
