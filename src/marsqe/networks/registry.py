@@ -75,8 +75,8 @@ PRESETS: Final = {
         Preset(
             "marsqe",
             "full",
-            "The paper's MarsQE: texture from matched references, then post-enhancement of the whole image. Its weights are "
-            "far from finished: to study the design, not for results.",
+            "The paper's MarsQE: texture from matched references, then post-enhancement of the whole image. "
+            "Its weights are far from finished: to study the design, not for results.",
             {"main": _LITE, "post": _POST},
             parameters=5_655_603,
             macs_1152x1600=1_507_160_116_816,
@@ -85,8 +85,8 @@ PRESETS: Final = {
         Preset(
             "marsqe-lite",
             "lite",
-            "The paper's MarsQE-lite: texture from matched references, patch by patch. Its weights are far from finished: "
-            "to study the design, not for results.",
+            "The paper's MarsQE-lite: texture from matched references, patch by patch. "
+            "Its weights are far from finished: to study the design, not for results.",
             _LITE,
             parameters=1_472_968,
             macs_1152x1600=1_005_404_521_680,
