@@ -1,4 +1,4 @@
-"""Where marsqe-swift does worst on the bundled samples: ``python scripts/make_failures.py [--out FILE]``.
+"""Where a model does worst on the bundled samples: ``python scripts/make_failures.py [--model NAME] [--out FILE]``.
 
 Of each sample the square of 64 pixels whose PSNR gains least (or loses most), and over all the one whose structure is
 smoothed most: truth, JPEG and enhanced, magnified. The model card shows the sheet.
@@ -58,14 +58,14 @@ def strip(images: tuple[Pixels, ...], place: tuple[int, int]) -> list[Image.Imag
     return [Image.fromarray(c).resize((SIDE * ZOOM, SIDE * ZOOM), Image.Resampling.NEAREST) for c in stretched]
 
 
-def found() -> list[tuple[str, list[Image.Image]]]:
+def found(model: str) -> list[tuple[str, list[Image.Image]]]:
     """Titles and pictures, one row each."""
     rows, smoothed = [], []
     for sample in SAMPLES:
         image = marsqe.open_image(sample_path(sample.name, "compressed"))
         with Image.open(sample_path(sample.name, "truth")) as opened:
             truth = np.asarray(opened)
-        enhanced = marsqe.enhance(image, "marsqe-swift", "cpu").pixels.astype(np.uint8)
+        enhanced = marsqe.enhance(image, model, "cpu").pixels.astype(np.uint8)
         received = image.pixels.astype(np.uint8)
         gain = 10 * np.log10((error(received, truth) + 1e-3) / (error(enhanced, truth) + 1e-3))
         place = worst(gain)
@@ -98,10 +98,13 @@ def sheet(rows: list[tuple[str, list[Image.Image]]]) -> Image.Image:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images" / "swift-failures.png")
+    parser.add_argument("--model", default="marsqe-swift")
+    parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
-    page = sheet(found())
-    page.quantize(128, dither=Image.Dither.NONE).save(arguments.out, optimize=True)
+    name = f"{arguments.model.removeprefix('marsqe-')}-failures.png"
+    page = sheet(found(arguments.model))
+    out = arguments.out or ROOT / "docs" / "images" / name
+    page.quantize(128, dither=Image.Dither.NONE).save(out, optimize=True)
 
 
 if __name__ == "__main__":
