@@ -33,7 +33,7 @@ from marsqe.networks.registry import load
 from marsqe.networks.swift_ref import MarsQESwiftRef
 from marsqe.progress import run
 from marsqe.terrain import Terrain
-from marsqe.train.corpus import listed_files, load_pixels
+from marsqe.train.corpus import central_square, listed_files, load_pixels
 from marsqe.train.dictionary import CHOICES, Choice, build_dictionary
 
 
@@ -93,8 +93,7 @@ def main() -> None:
     cases: dict[int, list[Case]] = {quality: [] for quality in arguments.qualities}
     for file in (f for split in arguments.splits for f in listed_files(arguments.data, split)[: arguments.images]):
         pixels = load_pixels(file)
-        y, x = (max(0, (n - arguments.side) // 16 * 8) for n in pixels.shape[:2])
-        truth = np.ascontiguousarray(pixels[y : y + arguments.side, x : x + arguments.side])
+        truth = np.ascontiguousarray(central_square(pixels, arguments.side))
         for quality, found in cases.items():
             found.append(Case(network, truth, quality))
     heads = "".join(f" QF {quality}: divergence | PSNR over none, dB |" for quality in cases)

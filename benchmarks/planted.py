@@ -35,7 +35,7 @@ from marsqe.networks.conditioning import condition_vector
 from marsqe.networks.registry import load
 from marsqe.networks.rivals import RIVALS
 from marsqe.reproduce.systems import card_beside
-from marsqe.train.corpus import listed_files, load_pixels
+from marsqe.train.corpus import central_square, listed_files, load_pixels
 from marsqe.train.evaluate import run_network
 
 STEP, FINE = 40, 4
@@ -154,8 +154,7 @@ def main() -> None:
         for split in arguments.splits:
             for number, file in enumerate(listed_files(arguments.data, split)[: arguments.images]):
                 pixels = load_pixels(file)
-                y, x = ((n - arguments.side) // 16 * 8 for n in pixels.shape[:2])
-                truth = np.ascontiguousarray(pixels[y : y + arguments.side, x : x + arguments.side])
+                truth = np.ascontiguousarray(central_square(pixels, arguments.side))
                 with_features, features = planted(truth, np.random.default_rng(number))
                 for quality in arguments.qualities:
                     results = []

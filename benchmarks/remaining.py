@@ -22,6 +22,7 @@ from marsqe.codecs.jpeg import decode_jpeg, encode_jpeg, standard_tables
 from marsqe.colour import LUMA_WEIGHTS
 from marsqe.networks.conditioning import condition_vector
 from marsqe.networks.registry import load
+from marsqe.train.corpus import central_square
 from marsqe.train.evaluate import run_network
 from marsqe.train.packed import truths
 
@@ -57,12 +58,11 @@ def main() -> None:
     for split in options.splits:
         before, after = np.zeros(len(PARTS)), np.zeros(len(PARTS))
         for _, whole in truths(options.data, split, options.images):
-            top, left = (max(0, (n - options.side) // 16 * 8) for n in whole.shape[:2])
-            truth = whole[top : top + options.side, left : left + options.side].astype(np.float64)
-            data = encode_jpeg(truth.astype(np.uint8), quality=options.quality)
+            truth = central_square(whole, options.side)
+            data = encode_jpeg(truth, quality=options.quality)
             jpeg = decode_jpeg(data)
             arrived = coefficients_from_bytes(data).components[0] != 0
-            before += parts(jpeg - truth, arrived)
+            before += parts(jpeg.astype(np.float64) - truth, arrived)
             after += parts(run_network(network, jpeg, condition) - truth, arrived)
         for name, old, new in zip(PARTS, before, after, strict=True):
             shares = f"{old / before.sum():.1%} | {new / after.sum():.1%}"

@@ -179,7 +179,7 @@ def train_network(arguments: Namespace) -> int:
     network = _rival(arguments) if name in RIVALS else build_design(name)
     if name == "marsqe-swift-ref":
         _give_trunk(network, arguments.trunk)
-    if getattr(arguments, "main", None):
+    if name == "marsqe" and arguments.main:
         grow_from(cast(Any, network).main, load_file(arguments.main))
         say(f"the main network begins as {arguments.main}")
     if arguments.init:

@@ -76,6 +76,18 @@ def is_bright(crop: NDArray[np.uint8], most_black: float = _MOST_BLACK) -> bool:
     return bool((level <= _BLACK).mean() <= most_black)
 
 
+def central_corner(shape: Sequence[int], side: int) -> tuple[int, int]:
+    """Row and column, on the grid of 8 pixels, at which the central square of an image (H, W[, 3]) begins."""
+    y, x = (max(0, (n - side) // 16 * 8) for n in shape[:2])
+    return y, x
+
+
+def central_square(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Central square of an image (H, W[, 3]), beginning on the grid; as much of it as there is."""
+    y, x = central_corner(pixels.shape, side)
+    return pixels[y : y + side, x : x + side]
+
+
 def random_crop(pixels: NDArray[np.uint8], random: np.random.Generator, size: int) -> NDArray[np.uint8] | None:
     """A random crop (size, size[, 3]) that is not black; None after eight failures."""
     for _ in range(8):

@@ -22,6 +22,7 @@ from marsqe.enhancement.networks import to_planes
 from marsqe.image import Compression
 from marsqe.judgement import psnr
 from marsqe.networks.conditioning import condition_vector
+from marsqe.train.corpus import central_square
 from marsqe.train.packed import truths
 from marsqe.train.references import run_matched, uses_references
 
@@ -85,8 +86,7 @@ def validation_gains(
     for split in splits:
         for name, raw in truths(data, split, most):
             if crop:
-                y, x = (max(0, (n - crop) // 16 * 8) for n in raw.shape[:2])
-                raw = raw[y : y + crop, x : x + crop]  # noqa: PLW2901
+                raw = central_square(raw, crop)  # noqa: PLW2901
             for quality in qualities:
                 halved = halve_above is not None and quality > halve_above
                 truth = np.asarray(Image.fromarray(raw).reduce(2)) if halved else raw

@@ -20,7 +20,7 @@ from safetensors.numpy import save_file
 
 from marsqe.errors import SettingError
 from marsqe.export.atomic import atomic
-from marsqe.train.corpus import GROUPS, SCALES, is_bright, listed_files, load_pixels
+from marsqe.train.corpus import GROUPS, SCALES, central_corner, is_bright, listed_files, load_pixels
 
 MIB: Final = 2**20
 VALIDATION: Final = ("val/msl_mastcam", "val/m2020_hazcam")
@@ -131,7 +131,7 @@ def _validation_crops(data: Path) -> Iterator[Crop]:
     for place in range(max(map(len, files), default=0)):
         for split, path in (listed[place] for listed in files if place < len(listed)):
             pixels = load_pixels(path)
-            y, x = (max(0, (n - VALIDATION_SIDE) // 16 * 8) for n in pixels.shape[:2])
+            y, x = central_corner(pixels.shape, VALIDATION_SIDE)
             yield _crop(pixels, Row(split, path.name, 1, y, x, pixels.ndim == 2), VALIDATION_SIDE, VALIDATION_SIDE)
 
 
