@@ -20,7 +20,7 @@ from marsqe.train.batches import batches
 from marsqe.train.processes import start_fabric
 
 SCRIPT = """
-import json, os, sys
+import gc, json, os, sys
 from pathlib import Path
 import torch
 from safetensors.torch import save_file
@@ -44,6 +44,12 @@ class Tiny(nn.Module):
             self.seen.append(float(compressed.sum()))
         return compressed + 0.1 * self.conv(compressed)
 
+end, left = torch.distributed.destroy_process_group, []
+def watched():
+    left.append(sum(isinstance(o, nn.parallel.DistributedDataParallel) for o in gc.get_objects()))
+    end()
+torch.distributed.destroy_process_group = watched
+
 data, out, batch = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 rank = int(os.environ.get("RANK", "0"))
 torch.manual_seed(rank)
@@ -53,7 +59,7 @@ recipe = loop.Recipe(budget=4, batch=batch, size=24, warm_up=2, workers=0, check
                      rate=1e-2, precision="32-true", validation_qualities=(30,))
 reports = [report.step for report in loop.train(network, data, out, recipe)]
 save_file({k: v.contiguous() for k, v in network.state_dict().items()}, out / f"rank{rank}.safetensors")
-(out / f"rank{rank}.json").write_text(json.dumps({"seen": network.seen, "reports": reports}))
+(out / f"rank{rank}.json").write_text(json.dumps({"seen": network.seen, "reports": reports, "left": left}))
 """
 
 
@@ -81,6 +87,7 @@ def test_two_processes_do_what_one_does_with_both_their_pairs(data: Path, tmp_pa
     assert together == pytest.approx(alone["seen"], rel=1e-5)
     assert first["reports"] == alone["reports"] == [2, 4, 4]
     assert second["reports"] == []
+    assert first["left"] == second["left"] == [0], "the group goes after the wrapped network, or both may wait for ever"
 
     out = tmp_path / "out2"
     weights = [load_file(out / f"rank{rank}.safetensors") for rank in range(2)]

@@ -146,6 +146,7 @@ def train(
             run.fabric.barrier()
             started += clock() - pause
         if finished:
+            del run.model, run.optimizer
             leave()
             return
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 import torch
@@ -49,6 +50,12 @@ def agreed(fabric: Fabric, value: float) -> float:
 
 
 def leave() -> None:
-    """End the group of processes, if there is one: its threads could abort a process that exits before the others."""
+    """End the group of processes, if there is one: its threads could abort a process that exits before the others.
+
+    Nothing may refer to the wrapped network any more. The group waits for its threads when its last reference goes;
+    if that were the wrapped network's, it would wait with the interpreter's lock, which a thread that is just ending
+    may need: both would wait for ever.
+    """
     if torch.distributed.is_available() and torch.distributed.is_initialized():
+        gc.collect()
         torch.distributed.destroy_process_group()
