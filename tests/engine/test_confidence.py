@@ -7,19 +7,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scenes import ground, jpeg_bytes, put, texture, truth_crop
+from scenes import equal_within, ground, jpeg_bytes, put, texture, truth_crop
 
 import marsqe
+from marsqe.cli.main import main
 from marsqe.enhancement import confidence as module
 from marsqe.enhancement import pipeline
 from marsqe.enhancement.confidence import Calibration, Rule, calibration_of, confidence_steps, file_facts, predictors
 from marsqe.errors import SettingError
 from marsqe.image import MarsImage
 from marsqe.judgement.quantization import change_in_steps
+from marsqe.networks.registry import load
 from marsqe.progress import run
 from marsqe.read import decode_image
 from marsqe.results import Region
-from marsqe.train.calibrate import Example, calibration_card, calibration_sources, coverage, draw, fit
+from marsqe.terrain import Terrain
+from marsqe.train.calibrate import Example, calibration_card, calibration_sources, coverage, draw, examples, fit
+from marsqe.weights import read_card
 
 PLAIN = Rule(np.array([0.0, 1.0, 0, 0, 0, 0, 0]), np.array([4.0]), np.array([1.0, 2.0]))
 RECEIVED = Rule(np.array([0.0, 1.0, 0, 0, 0, 0]), np.array([1e9]), np.array([1.0, 1.0]))
@@ -139,3 +143,43 @@ def test_calibration_from_a_folder(tmp_path: Path) -> None:
     assert set(card["left_out"]) == set(names)
     assert len(Calibration.from_card(card).enhanced.weights) == 7
     assert len(Calibration.from_card(card).received.weights) == 6
+
+
+@pytest.mark.parametrize("model", ["marsqe-swift", "marsqe-swift-ref", "marsqe-lite", "marsqe"])
+def test_every_preset_can_be_calibrated_by_the_command(
+    model: str, tiny: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for split in ("val/msl_mastcam", "val/m2020_hazcam"):
+        put(tmp_path, split, "a.png", texture(96, 96, seed=len(split)))
+    options = [
+        "--model",
+        model,
+        "--data",
+        str(tmp_path),
+        "--out",
+        str(tmp_path / "out"),
+        "--images",
+        "1",
+        "--side",
+        "72",
+    ]
+    assert main(["train", "calibrate", *options]) == 0
+    card = json.loads((tmp_path / "out" / f"{model}.json").read_text())
+    assert card["weights_sha256"] == read_card(model)["weights_sha256"]
+    rule = Calibration.from_card(card).enhanced
+    assert np.isfinite(rule.weights).all()
+    assert (rule.factors > 0).all()
+    assert "val/m2020_hazcam, left out: " in capsys.readouterr().err
+
+
+def test_calibration_gives_references_to_networks_that_take_them(tiny: object, tmp_path: Path) -> None:
+    """What is calibrated is what the product makes: without its references another image."""
+    put(tmp_path, "val/msl_mastcam", "a.png", texture(136, 136, seed=3))
+    put(tmp_path, "val/m2020_hazcam", "a.png", texture(136, 136, seed=4))
+    source, network = calibration_sources(tmp_path)[0], load("marsqe-swift-ref")
+    (example,) = examples(network, source, 1, 136, qualities=(30,))
+    image = marsqe.simulate_downlink(example.truth, 30)
+    unknown = Terrain(np.zeros(image.shape, np.uint8))
+    result = marsqe.enhance(image, model="marsqe-swift-ref", terrain=unknown)
+    np.testing.assert_array_equal(example.jpeg, image.pixels)
+    assert equal_within(example.enhanced, np.asarray(result.pixels))

@@ -13,7 +13,7 @@ from marsqe.cli.output import say
 def add_calibrate(parts: Any, data: argparse.ArgumentParser) -> None:
     """Add the command; ``data`` holds --data and --out."""
     p = parts.add_parser("calibrate", parents=[data], help="measure the confidence of bundled weights")
-    p.add_argument("--model", default="marsqe-swift", help="bundled weights without references (default: marsqe-swift)")
+    p.add_argument("--model", default="marsqe-swift", help="a preset with bundled weights (default: marsqe-swift)")
     p.add_argument("--images", type=int, default=4, metavar="N", help="images of each set (default: 4)")
     p.add_argument("--side", type=int, default=256, metavar="PIXELS", help="side of the crops (default: 256)")
     p.add_argument("--threads", type=int, default=1, help="processor threads (default: 1)")

@@ -19,9 +19,9 @@ from marsqe.codecs.jpeg import Table, decode_jpeg, encode_jpeg, standard_tables
 from marsqe.enhancement.confidence import TARGET, Rule, file_facts, mean_difference, predictors
 from marsqe.enhancement.faithful import cell_of_quality, hold
 from marsqe.errors import SettingError
-from marsqe.networks.conditioning import condition_vector
+from marsqe.image import Compression
 from marsqe.train.corpus import is_bright, listed_files, load_pixels
-from marsqe.train.evaluate import TRUTH_QUALITY, run_network
+from marsqe.train.evaluate import TRUTH_QUALITY, enhanced_values
 
 QUALITIES: Final = (20, 35, 55, 75, 88, 95)
 GROUPS: Final = 6
@@ -115,7 +115,7 @@ def _example(
 ) -> Example:
     data = encode_jpeg(truth, quality=quality, subsampling=subsampling)
     jpeg, tables, ratios = decode_jpeg(data), standard_tables(quality), RATIOS[subsampling]
-    values = run_network(network, jpeg, condition_vector(tables, ratios, colour=truth.ndim == 3))
+    values = enhanced_values(network, jpeg, Compression("JPEG", True, tables, quality, True, ratios))
     enhanced = hold(values, jpeg, coefficients_from_bytes(data), ratios, cell_of_quality(quality))
     return Example(source, file, quality, tables, truth, jpeg, enhanced)
 

@@ -94,6 +94,17 @@ def validation_gains(
                 yield Gain(split, name, quality, before, after - before)
 
 
+def enhanced_values(network: nn.Module, pixels: NDArray[np.uint8], compression: Compression) -> NDArray[np.float64]:
+    """What any network makes of a decoded JPEG (H, W[, 3]) uint8; in DN, neither rounded nor clipped.
+
+    Networks with references are given them as in training.
+    """
+    condition = condition_vector(compression.tables, compression.subsampling or (1, 1), colour=pixels.ndim == 3)
+    if uses_references(network):
+        return run_matched(network, pixels, condition, compression)
+    return run_network(network, pixels, condition)
+
+
 def compressed_and_enhanced(
     network: nn.Module, truth: NDArray[np.uint8], quality: int, *, faithful: bool
 ) -> tuple[float, float]:
@@ -101,11 +112,7 @@ def compressed_and_enhanced(
     data = encode_jpeg(truth, quality=quality)
     jpeg = decode_jpeg(data)
     tables = standard_tables(quality)
-    condition = condition_vector(tables, (2, 2), colour=truth.ndim == 3)
-    if uses_references(network):
-        values = run_matched(network, jpeg, condition, Compression("JPEG", True, tables, quality, True, (2, 2)))
-    else:
-        values = run_network(network, jpeg, condition)
+    values = enhanced_values(network, jpeg, Compression("JPEG", True, tables, quality, True, (2, 2)))
     if faithful:
         values = hold(values, jpeg, coefficients_from_bytes(data), (2, 2), cell_of_quality(quality)).astype(np.float64)
     enhanced = np.rint(np.clip(values, 0, 255)).astype(np.uint8)
