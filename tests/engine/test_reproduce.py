@@ -51,8 +51,8 @@ def folder(tmp_path: Path) -> Path:
 def quickly(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tiny networks, and terrain by rule where the network's weights are not bundled."""
     monkeypatch.setattr(measure, "segment", lambda image, device: patchwork(image.shape))
-    monkeypatch.setattr(measure, "terrain_weights", lambda: "0" * 64)
-    monkeypatch.setattr("marsqe.reproduce.run.terrain_weights", lambda: "0" * 64)
+    monkeypatch.setattr(measure, "terrain_identity", lambda: "0" * 64)
+    monkeypatch.setattr("marsqe.reproduce.run.terrain_identity", lambda: "0" * 64)
     monkeypatch.setattr("marsqe.reproduce.sheets.segment", lambda image, device: patchwork(image.shape))
     monkeypatch.setattr("marsqe.enhancement.pipeline.segment_steps", None)
 

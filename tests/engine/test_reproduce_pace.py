@@ -113,8 +113,8 @@ def test_a_page_says_which_squares_and_why(tiny: Any, monkeypatch: pytest.Monkey
     """Tried for real, on a small picture and with a budget that only the smallest square can meet."""
     for name in ("marsqe.reproduce.measure", "marsqe.reproduce.pace", "marsqe.reproduce.sheets"):
         monkeypatch.setattr(f"{name}.segment", lambda image, device: patchwork(image.shape))
-    monkeypatch.setattr(measure, "terrain_weights", lambda: "0" * 64)
-    monkeypatch.setattr("marsqe.reproduce.run.terrain_weights", lambda: "0" * 64)
+    monkeypatch.setattr(measure, "terrain_identity", lambda: "0" * 64)
+    monkeypatch.setattr("marsqe.reproduce.run.terrain_identity", lambda: "0" * 64)
     put(tmp_path / "data", "test/a", "one.png", texture(280, 300))
     options = {"systems": ("marsqe-swift",), "qualities": (30,), "qps": (), "budget": 60.0}
     report = reproduce(Settings(tmp_path / "data", tmp_path / "out", **options))

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from marsqe.reproduce.folders import Folder
-from marsqe.reproduce.measure import terrain_weights, versions
+from marsqe.reproduce.measure import terrain_identity, versions
 from marsqe.reproduce.page import Section, Table
 from marsqe.reproduce.settings import Settings
 from marsqe.reproduce.systems import System
@@ -51,7 +51,7 @@ def facts_section(
         for s in systems
         if s.reason is None
     ]
-    rows.append(["terrain network", "marsqe-terrain", (terrain_weights() or "–")[:16], "package"])
+    rows.append(["terrain network", "marsqe-terrain", (terrain_identity() or "–")[:16], "package"])
     head = ["system", "name", "SHA-256 of its weights", "from"]
     section.tables = [
         Table("systems", "What was computed", head, rows),

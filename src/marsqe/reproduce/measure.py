@@ -116,7 +116,7 @@ class _Measurement:
             "crop": self.task.crop,
             "codec": [self.task.codec, self.task.level],
             "system": known,
-            "terrain": terrain_weights(),
+            "terrain": terrain_identity(),
             "labels": None if labels is None else digest(labels),
             "device": self.task.device,
             "versions": codecs,
@@ -153,7 +153,7 @@ class _Measurement:
         given = read_labels(task.picture, self.raw.shape)
         if given is not None:
             return Terrain(np.ascontiguousarray(content.square(given, task.crop)))
-        key = self.cache.key(image=task.sha256, crop=task.crop, terrain=terrain_weights())
+        key = self.cache.key(image=task.sha256, crop=task.crop, terrain=terrain_identity())
         return self._segmented(key, MarsImage.from_array(self.truth))
 
     @cached_property
@@ -161,7 +161,7 @@ class _Measurement:
         """Of the compressed image, which is all that a system may know."""
         task = self.task
         key = self.cache.key(
-            image=task.sha256, crop=task.crop, codec=[task.codec, task.level], terrain=terrain_weights()
+            image=task.sha256, crop=task.crop, codec=[task.codec, task.level], terrain=terrain_identity()
         )
         return self._segmented(key, self.compressed[0])
 
@@ -196,12 +196,12 @@ class _Measurement:
         return row
 
     def _classes(self, pixels: Pixels) -> dict[str, float]:
-        if terrain_weights() is None and self.task.picture.labels is None:
+        if terrain_identity() is None and self.task.picture.labels is None:
             return {}
         return delta_psnr_classes(self.before, squared_error(pixels, self.truth), self.terrain)
 
 
-def terrain_weights() -> str | None:
+def terrain_identity() -> str | None:
     """What decides labels: the terrain network's weights and the sizes it sees; None where none are bundled."""
     return f"{read_card('marsqe-terrain')['weights_sha256']} {VIEWS}" if is_bundled("marsqe-terrain") else None
 

@@ -21,7 +21,7 @@ from marsqe.reproduce.compactness import class_histograms
 from marsqe.reproduce.facts import facts_section, images_section
 from marsqe.reproduce.findings import Collected, bundled_earth, findings_steps
 from marsqe.reproduce.folders import Folder, find_pictures, limited, samples
-from marsqe.reproduce.measure import AS_SENT, FIDELITY, Result, Task, terrain_of, terrain_weights
+from marsqe.reproduce.measure import AS_SENT, FIDELITY, Result, Task, terrain_identity, terrain_of
 from marsqe.reproduce.pace import fitted_steps
 from marsqe.reproduce.page import Section, write_csv, write_page
 from marsqe.reproduce.probes import Probe, levels_of, probe_steps
@@ -178,10 +178,10 @@ def _collect_steps(
     splits = "; ".join(f"{name}: n = {n}" for name, n in _splits(probes).items())
     collected = Collected({}, earth, source, splits)
     labelled = [p for p in truths if p.picture.labels is not None]
-    if terrain_weights() is None and not labelled:
+    if terrain_identity() is None and not labelled:
         collected.class_reason = "no terrain labels in the folder and no terrain network in this installation"
     else:
-        weights = terrain_weights()
+        weights = terrain_identity()
         network = f"terrain network {weights[:12]}" if weights else "no network"
         collected.class_source = f"{network}; labels of the folder for {len(labelled)} images"
     details: list[tuple[str, Any]] = []

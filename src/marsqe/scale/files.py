@@ -8,6 +8,7 @@ from pathlib import Path
 import marsqe
 from marsqe.errors import ReadError, SettingError
 from marsqe.image import MarsImage
+from marsqe.read.source import kind_of
 
 
 def earlier_result(path: Path, image: MarsImage) -> MarsImage | None:
@@ -33,7 +34,7 @@ def digest_of(path: Path) -> str:
 def check_brings_tables(path: Path) -> None:
     """Raise a ``SettingError`` for a file that is no JPEG, and too large for its tables to be estimated."""
     with path.open("rb") as file:
-        if file.read(2) != b"\xff\xd8":
+        if kind_of(file.read(64)) != "JPEG":
             raise SettingError(
                 f"{path} is to be enhanced in windows, and there no tables are estimated; raise --windows-above if "
                 "there is memory for the whole image, or leave out --estimate-tables"
