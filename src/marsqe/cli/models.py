@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import marsqe
-from marsqe.cli.output import Outcome, emit, for_each
+from marsqe.cli.output import Outcome, emit, for_each, remove_each
 from marsqe.errors import SettingError
 
 
@@ -80,13 +80,7 @@ def removing(arguments: Namespace) -> int:
     """Delete models by name; one that is not there stops no other."""
     from marsqe.local_models import remove_model
 
-    outcome = Outcome()
-    for name in arguments.names:
-        try:
-            remove_model(name)
-            outcome.results.append({"removed": name})
-        except SettingError as error:
-            outcome.fail(name, error)
+    outcome = remove_each(arguments.names, remove_model)
     return emit(outcome, arguments.json, lambda r: f"removed {r['removed']}")
 
 

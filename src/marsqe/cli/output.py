@@ -46,6 +46,18 @@ def for_each(inputs: Iterable[Path], work: Callable[[Path], dict[str, Any]]) -> 
     return outcome
 
 
+def remove_each(names: Iterable[str], remove: Callable[[str], object]) -> Outcome:
+    """Remove by name; one that is not there is named and does not stop the others."""
+    outcome = Outcome()
+    for name in names:
+        try:
+            remove(name)
+            outcome.results.append({"removed": name})
+        except MarsqeError as error:
+            outcome.fail(name, error)
+    return outcome
+
+
 def say(text: str) -> None:
     """One line on standard error."""
     print(text, file=sys.stderr, flush=True)

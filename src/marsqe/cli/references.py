@@ -7,8 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from marsqe.cli.output import Outcome, emit, follow, for_each
-from marsqe.errors import SettingError
+from marsqe.cli.output import Outcome, emit, follow, for_each, remove_each
 from marsqe.results import Region
 from marsqe.terrain import CLASSES
 
@@ -107,13 +106,7 @@ def removing(arguments: Namespace) -> int:
     """Delete references by name; one that is not there stops no other."""
     from marsqe.own_references import remove_reference
 
-    outcome = Outcome()
-    for name in arguments.names:
-        try:
-            remove_reference(name)
-            outcome.results.append({"removed": name})
-        except SettingError as error:
-            outcome.fail(name, error)
+    outcome = remove_each(arguments.names, remove_reference)
     return emit(outcome, arguments.json, lambda r: f"removed {r['removed']}")
 
 
