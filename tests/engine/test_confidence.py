@@ -151,20 +151,10 @@ def test_every_preset_can_be_calibrated_by_the_command(
 ) -> None:
     for split in ("val/msl_mastcam", "val/m2020_hazcam"):
         put(tmp_path, split, "a.png", texture(96, 96, seed=len(split)))
-    options = [
-        "--model",
-        model,
-        "--data",
-        str(tmp_path),
-        "--out",
-        str(tmp_path / "out"),
-        "--images",
-        "1",
-        "--side",
-        "72",
-    ]
-    assert main(["train", "calibrate", *options]) == 0
-    card = json.loads((tmp_path / "out" / f"{model}.json").read_text())
+    out = tmp_path / "out"
+    where = ["--model", model, "--data", str(tmp_path), "--out", str(out)]
+    assert main(["train", "calibrate", *where, "--images", "1", "--side", "72"]) == 0
+    card = json.loads((out / f"{model}.json").read_text())
     assert card["weights_sha256"] == read_card(model)["weights_sha256"]
     rule = Calibration.from_card(card).enhanced
     assert np.isfinite(rule.weights).all()

@@ -59,7 +59,7 @@ def test_progress_shows_step_time_left_and_cancel(busy: User) -> None:
     strip = busy.bench.progress
     assert strip.isVisible()
     assert strip.step.text() == "Enhancing"
-    busy.qtbot.waitUntil(lambda: "left" in strip.left.text(), timeout=PATIENCE)
+    busy.qtbot.waitUntil(lambda: "left" in strip.left.text(), timeout=5000)
     assert not busy.bench.enhance.action.isEnabled(), "one job at a time"
 
 
@@ -67,7 +67,7 @@ def test_cancel_button(busy: User, slow: Slow) -> None:
     before = list(busy.bench.viewer.layers)
     start = time.monotonic()
     busy.does(busy.bench.progress.cancel)
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < 1
     assert slow.left.is_set()
     assert "Cancelled" in busy.bench.enhance.summary.text()
     assert list(busy.bench.viewer.layers) == before
@@ -135,8 +135,8 @@ def test_closing_the_dock_during_a_job(qtbot: QtBot, slow: Slow, jpeg: Path) -> 
     qtbot.waitUntil(slow.begun.is_set, timeout=PATIENCE)
     runner = bench.runner
     bench.deleteLater()
-    qtbot.waitUntil(slow.left.is_set, timeout=PATIENCE)
-    qtbot.waitUntil(lambda: runner.is_at_rest, timeout=PATIENCE)
+    qtbot.waitUntil(slow.left.is_set, timeout=5000)
+    qtbot.waitUntil(lambda: runner.is_at_rest, timeout=5000)
     assert len(viewer.mouse_drag_callbacks) == len(ViewerModel().mouse_drag_callbacks)
     viewer.add_image(jpeg_pixels(jpeg), name="after")
     viewer.layers.clear()
@@ -154,8 +154,8 @@ def test_closing_the_window_during_a_job(
     qtbot.waitUntil(slow.begun.is_set, timeout=PATIENCE)
     runner = bench.runner
     viewer.close()
-    qtbot.waitUntil(slow.left.is_set, timeout=PATIENCE)
-    qtbot.waitUntil(lambda: runner.is_at_rest, timeout=PATIENCE)
+    qtbot.waitUntil(slow.left.is_set, timeout=5000)
+    qtbot.waitUntil(lambda: runner.is_at_rest, timeout=5000)
 
 
 @pytest.mark.gui
@@ -169,7 +169,7 @@ def test_closing_the_dock_lets_go_of_the_viewer(
     assert len(viewer.mouse_drag_callbacks) == before + 1
     dock = next(d for d in viewer.window._qt_window.findChildren(QDockWidget) if d.widget() is bench)
     qtbot.mouseClick(dock.title.close_button, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: len(viewer.mouse_drag_callbacks) == before, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: len(viewer.mouse_drag_callbacks) == before, timeout=5000)
     viewer.theme = "light"
     _, again = viewer.window.add_plugin_dock_widget("napari-marsqe", "MarsQE Workbench")
     assert again.session.case is not None, "the image that is still there is taken up"
